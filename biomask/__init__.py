@@ -1,0 +1,60 @@
+"""biomask: neural networks whose hidden units are pathways, and a test of what they say.
+
+Every public name is listed here and imported on first use, so that ``import biomask`` costs
+nothing and TensorFlow is loaded only by what needs it.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "biomask.errors": (
+        "BiomaskError",
+        "BiomaskWarning",
+        "ReadError",
+        "MaskError",
+        "AlignmentError",
+        "DataError",
+        "ArgumentError",
+        "ModelError",
+        "StorageError",
+    ),
+    "biomask.masks.mask": ("Mask",),
+    "biomask.masks.readers": ("read_gmt", "read_matrix", "read_edges", "read_varm"),
+    "biomask.masks.writers": ("write_gmt", "write_edges"),
+    "biomask.masks.alignment": ("align", "Aligned", "AlignmentReport"),
+    "biomask.networks.layers": ("MaskedDense",),
+    "biomask.networks.models": ("build_model",),
+    "biomask.networks.storage": ("save_model", "load_model"),
+    "biomask.networks.reading": (
+        "edge_weights",
+        "pathway_activity",
+        "gene_attributions",
+        "pathway_attributions",
+    ),
+    "biomask.views.figures": ("save_figure",),
+    "biomask.datasets": ("load_dataset", "load_gene_sets", "load_hierarchy", "toy"),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+# Rooms one may reach by name, such as ``bm.plots.plot_mask_sizes``.
+_ROOMS = {"plots": "biomask.views.plots"}
+
+__all__ = [*_MODULE_OF, *_ROOMS, "__version__"]
+
+
+def __getattr__(name: str):
+    if name in _ROOMS:
+        value = importlib.import_module(_ROOMS[name])
+    elif name in _MODULE_OF:
+        value = getattr(importlib.import_module(_MODULE_OF[name]), name)
+    else:
+        raise AttributeError(f"module 'biomask' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

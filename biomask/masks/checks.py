@@ -1,0 +1,150 @@
+"""What the names and the numbers of a mask have to satisfy."""
+
+from __future__ import annotations
+
+import hashlib
+import numbers
+from collections.abc import Hashable, Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from biomask.errors import MaskError, listed
+
+
+def unique_names(names: Iterable[Hashable], expected: int, kind: str) -> pd.Index:
+    """The names as an Index of unique, non-empty str; integers (Entrez ids) become text."""
+    if isinstance(names, str):
+        raise MaskError(
+            f"{kind} names must be a list of names, received the single text {names!r}",
+            code="E-MASK-NAMES",
+        )
+    names = list(names)
+    if len(names) != expected:
+        raise MaskError(
+            f"the matrix has {expected} {kind}s, but {len(names)} {kind} names were given",
+            code="E-MASK-NAMES",
+            hint="A mask is genes x pathways; transpose the matrix if it is the other way round.",
+        )
+    bad = [n for n in names if not isinstance(n, str | numbers.Integral) or isinstance(n, bool)]
+    if bad:
+        raise MaskError(
+            f"{kind} names must be text",
+            code="E-MASK-NAMES",
+            genes=bad,
+            hint="Read the names as text (dtype=str, keep_default_na=False).",
+        )
+    index = pd.Index([str(name) for name in names], dtype=object, name=kind)
+    if (index == "").any():
+        places = listed(np.flatnonzero(index == "") + 1)
+        raise MaskError(f"{kind} names are empty at positions {places}", code="E-MASK-NAMES")
+    if not index.is_unique:
+        repeated = index[index.duplicated()].unique()
+        places = [(np.flatnonzero(index == name) + 1).tolist() for name in repeated[:10]]
+        raise MaskError(
+            f"{len(repeated)} {kind} names are repeated, at positions {places}",
+            code="E-MASK-DUPLICATE",
+            genes=repeated,
+            hint="Every name must occur once; merge or rename the repeats first.",
+        )
+    return index
+
+
+def numeric_matrix(array) -> np.ndarray:
+    """A dense array of finite numbers, whatever it was given as."""
+    values = np.asarray(array)
+    if values.dtype.kind not in "biuf":
+        try:
+            values = values.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise MaskError(
+                f"a mask must hold numbers, received dtype {values.dtype}", code="E-MASK-VALUE"
+            ) from error
+    return values
+
+
+def check_binary(matrix: sparse.csc_array, genes: Sequence, pathways: Sequence) -> None:
+    """Refuse values other than 0 and 1, naming the first of them."""
+    wrong = np.flatnonzero((matrix.data != 0) & (matrix.data != 1))  # NaN is neither
+    if not len(wrong):
+        return
+    places = [
+        f"{genes[matrix.indices[i]]} x {pathways[np.searchsorted(matrix.indptr, i, 'right') - 1]}"
+        f" = {matrix.data[i]}"
+        for i in wrong[:10]
+    ]
+    raise MaskError(
+        f"{len(wrong)} values are neither 0 nor 1: {'; '.join(places)}",
+        code="E-MASK-VALUE",
+        hint="Pass weighted=True if these are edge weights.",
+    )
+
+
+def check_edges(matrix: sparse.csc_array, genes: pd.Index) -> None:
+    """Refuse a mask without an edge, or with a weight that is not finite."""
+    if matrix.nnz == 0:
+        raise MaskError(
+            f"no connection in a mask of {matrix.shape[0]} genes x {matrix.shape[1]} pathways",
+            code="E-MASK-EMPTY",
+            hint="Check that the names or the file are the ones you meant.",
+        )
+    wrong = ~np.isfinite(matrix.data)
+    if wrong.any():
+        raise MaskError(
+            f"{int(wrong.sum())} edge weights are not finite",
+            code="E-MASK-VALUE",
+            genes=genes[np.unique(matrix.indices[wrong])],
+        )
+
+
+def checked_csc(data, indices, indptr, shape: tuple[int, int]) -> sparse.csc_array:
+    """A csc_array from parts that nobody vouches for.
+
+    SciPy itself accepts indices out of range and then crashes the process, so every part is
+    checked first.
+    """
+    try:
+        matrix = sparse.csc_array((data, indices, indptr), shape=shape)
+        matrix.check_format(full_check=True)
+    except (ValueError, TypeError, IndexError, OverflowError) as error:
+        raise MaskError(
+            f"the sparse matrix is damaged: {error}",
+            code="E-MASK-SPARSE",
+            hint="Write the file again from its source.",
+        ) from error
+    return matrix
+
+
+def positions(index: pd.Index, names: Iterable[str], kind: str) -> np.ndarray:
+    """Where each of `names` stands in `index`."""
+    names = pd.Index([names] if isinstance(names, str) else list(names), dtype=object)
+    if names.has_duplicates:
+        raise MaskError(
+            f"{kind}s are asked for twice",
+            code="E-MASK-DUPLICATE",
+            genes=names[names.duplicated()].unique(),
+        )
+    found = index.get_indexer(names)
+    if (found < 0).any():
+        raise MaskError(
+            f"{int((found < 0).sum())} of {len(names)} {kind}s are not in the mask",
+            code="E-MASK-UNKNOWN",
+            genes=names[found < 0],
+            hint=f"The mask's {kind}s are in mask.{kind}s, such as {listed(index[:3])}.",
+        )
+    return found
+
+
+def content_digest(matrix: sparse.csc_array, genes: pd.Index, pathways: pd.Index) -> str:
+    """sha256 over both lists of names, in order, and the edges with their weights."""
+    sha = hashlib.sha256()
+    for names in (genes, pathways):
+        for name in names:
+            encoded = name.encode("utf-8", "surrogatepass")
+            sha.update(len(encoded).to_bytes(8, "little") + encoded)
+        sha.update(len(names).to_bytes(8, "little"))
+    sha.update(matrix.indptr.astype("<i8").tobytes())
+    sha.update(matrix.indices.astype("<i8").tobytes())
+    sha.update(matrix.data.astype("<f4").tobytes())
+    return sha.hexdigest()

@@ -1,0 +1,236 @@
+"""Writing that loses nothing and reading that trusts nothing."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from biomask.errors import StorageError
+
+MAX_BYTES = 2 << 30  # what one file may unpack to
+MAX_RATIO = 200  # unpacked bytes for each packed one, beyond the first megabyte
+MANIFEST = "biomask.json"
+
+
+# ------------------------------------------------------------------------ writing
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | Path, *, overwrite: bool = True) -> Iterator[Path]:
+    """Hand out a temporary path beside `path`; move it there only when the block succeeds.
+
+    A reader sees the old file or the new one, never a mixture, and a failure leaves the old file
+    as it was and no temporary behind.
+
+    Raises
+    ------
+    StorageError
+        The folder is missing or cannot be written, the disk is full, or `path` exists and
+        `overwrite` is False.
+    """
+    path = Path(path)
+    if not overwrite and path.exists():
+        raise StorageError(
+            "the file exists", code="E-EXISTS", file=path, hint="Pass overwrite=True to replace it."
+        )
+    temporary = None
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=f".tmp{path.suffix}")
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files that only their owner can read
+        os.replace(temporary, path)
+    except OSError as error:
+        raise StorageError(
+            f"cannot write the file: {error.strerror or error}",
+            code="E-WRITE",
+            file=path,
+            hint="The previous file, if there was one, is untouched. Check that the folder exists, "
+            "may be written to and has space.",
+        ) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_zip(path: str | Path, members: Mapping[str, bytes], manifest: Mapping) -> None:
+    """Write `members` and a manifest with the sha256 of each: the same input, the same bytes.
+
+    Parameters
+    ----------
+    path : path
+        Replaced atomically.
+    members : mapping of member name to content
+    manifest : mapping
+        JSON-able facts to carry; ``sha256`` is added.
+    """
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in members.items()}
+    text = json.dumps({**manifest, "sha256": digests}, indent=1, sort_keys=True)
+    with (
+        atomic_write(path) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive,
+    ):
+        for name, content in [(MANIFEST, text.encode()), *members.items()]:
+            info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, content)
+
+
+# ------------------------------------------------------------------------ reading
+
+
+def read_zip(path: str | Path) -> tuple[dict, dict[str, bytes]]:
+    """Read what `write_zip` wrote, after checking every member against the manifest.
+
+    Returns
+    -------
+    (manifest, members)
+
+    Raises
+    ------
+    StorageError
+        No such file, not a zip, truncated, a member missing, extra, altered, repeated, outside
+        the folder, or too large.
+    """
+    members = unzip(path)
+    if MANIFEST not in members:
+        raise StorageError(
+            f"no {MANIFEST} inside",
+            code="E-MANIFEST",
+            file=path,
+            hint="biomask did not write this.",
+        )
+    try:
+        manifest = json.loads(members.pop(MANIFEST))
+        digests = dict(manifest.pop("sha256"))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise StorageError(
+            f"{MANIFEST} is damaged", code="E-MANIFEST", file=path, hint="Restore it from a copy."
+        ) from error
+    for name in sorted(digests.keys() | members.keys()):
+        found = hashlib.sha256(members[name]).hexdigest() if name in members else "missing"
+        if found != digests.get(name):
+            raise StorageError(
+                f"member {name!r} is not what was written: sha256 {found[:12]}, "
+                f"expected {str(digests.get(name, 'no such member'))[:12]}",
+                code="E-SHA256",
+                file=path,
+                hint="The file was damaged or altered; restore it from a copy.",
+            )
+    return manifest, members
+
+
+def unzip(path: str | Path) -> dict[str, bytes]:
+    """All members of a zip, in memory; refuses bombs, repeated names, links, paths that leave."""
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            infos = archive.infolist()
+            _check_members(path, infos)
+            return {info.filename: _read_member(path, archive, info) for info in infos}
+    except FileNotFoundError:
+        raise StorageError("no such file", code="E-NO-FILE", file=path) from None
+    except OSError as error:
+        raise StorageError(
+            f"cannot read the file: {error.strerror or error}", code="E-READ", file=path
+        ) from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        size = path.stat().st_size
+        raise StorageError(
+            f"the file is truncated or damaged ({size} bytes): {error}",
+            code="E-TRUNCATED",
+            file=path,
+            hint="Download or write it again.",
+        ) from error
+
+
+def _check_members(path: Path, infos: list[zipfile.ZipInfo]) -> None:
+    names = [info.filename for info in infos]
+    for info in infos:
+        parts = info.filename.replace("\\", "/").split("/")
+        link = (info.external_attr >> 16) & 0o170000 == 0o120000
+        if ".." in parts or parts[0] == "" or ":" in parts[0] or link:
+            raise StorageError(
+                f"member {info.filename!r} points outside the file",
+                code="E-UNSAFE",
+                file=path,
+                hint="Do not trust where this file came from.",
+            )
+        if names.count(info.filename) > 1:
+            raise StorageError(f"member {info.filename!r} occurs twice", code="E-UNSAFE", file=path)
+    total = sum(info.file_size for info in infos)
+    check_unpacked_size(total, path.stat().st_size, path)
+
+
+def _read_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    with archive.open(info) as member:
+        content = member.read(info.file_size + 1)
+    if len(content) != info.file_size:
+        raise StorageError(
+            f"member {info.filename!r} is {len(content)} bytes, its header says {info.file_size}",
+            code="E-UNSAFE",
+            file=path,
+        )
+    return content
+
+
+def check_unpacked_size(unpacked: int, packed: int, path: str | Path) -> None:
+    """Refuse what unpacks to more than `MAX_BYTES`, or to more than `MAX_RATIO` times its size."""
+    if unpacked > MAX_BYTES or unpacked > max(1 << 20, MAX_RATIO * packed):
+        raise StorageError(
+            f"{packed} bytes would unpack to {unpacked} or more",
+            code="E-BOMB",
+            file=path,
+            hint=f"The limits are {MAX_BYTES >> 30} GiB and {MAX_RATIO} times the file's size.",
+        )
+
+
+# ------------------------------------------------------------------------ arrays inside JSON
+
+
+def pack(array: np.ndarray) -> str:
+    """A numeric array as compressed base64 text, little-endian."""
+    raw = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes()
+    return base64.b64encode(zlib.compress(raw, 6)).decode("ascii")
+
+
+def unpack(text: str, dtype, length: int) -> np.ndarray:
+    """The array of `length` numbers that `pack` wrote; never allocates more than that.
+
+    Raises
+    ------
+    StorageError
+        The text is not such an array.
+    """
+    dtype = np.dtype(dtype).newbyteorder("<")
+    expected = dtype.itemsize * length
+    try:
+        inflate = zlib.decompressobj()
+        raw = inflate.decompress(base64.b64decode(text, validate=True), expected + 1)
+    except (ValueError, TypeError, zlib.error) as error:
+        raise StorageError(f"a packed array is damaged: {error}", code="E-PACKED") from error
+    if len(raw) != expected:
+        raise StorageError(
+            f"a packed array holds {len(raw)} bytes or more, expected {expected}", code="E-PACKED"
+        )
+    return np.frombuffer(raw, dtype).astype(dtype.newbyteorder("="))
