@@ -1,0 +1,297 @@
+"""MaskedDense: a dense layer in which only the allowed connections exist."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import activations, constraints, initializers, regularizers
+
+from biomask.errors import ArgumentError, ModelError
+from biomask.masks.mask import Mask
+from biomask.masks.packing import mask_from_config, mask_to_config
+from biomask.networks.initializers import draw_edges, name_hashes
+from biomask.networks.kernels import KERNELS, Edges, pick_kernel
+
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        "biomask needs Keras on TensorFlow; set the environment variable KERAS_BACKEND=tensorflow "
+        f"before Keras is imported. Received: {keras.backend.backend()}"
+    )
+
+
+@keras.saving.register_keras_serializable(package="biomask")
+class MaskedDense(keras.layers.Layer):
+    """``activation(x @ W + b)`` where W has one trainable number for each edge of a mask.
+
+    A forbidden connection has no parameter, so no optimizer, constraint, checkpoint or clone can
+    bring it back.
+
+    Parameters
+    ----------
+    mask : Mask or 2-D 0/1 array, shape (n_genes, n_pathways)
+        Which input feeds which unit.
+    activation : str or callable, optional
+        As in `keras.layers.Dense`.
+    use_bias : bool
+        One bias for each unit (and replicate).
+    replicates : int, optional
+        Train this many independent networks at once. The kernel is ``(n_edges, R)``.
+    kernel : {"auto", "csr", "dense", "batched"}
+        How the product is computed; the result is the same (see `biomask.networks.kernels`).
+    signed : bool
+        Keep the sign of every edge: positive where the mask's weight is positive (activating),
+        negative where it is negative (inhibiting). The edge is ``sign * |parameter|``.
+    kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, \
+activity_regularizer, kernel_constraint, bias_constraint
+        As in `keras.layers.Dense`, over the edges. Variance-scaling initializers use the number of
+        genes of each unit as its fan-in.
+    seed : int or sequence of int, optional
+        Of the initial weights; with replicates, a sequence gives each its own, and an int s means
+        s, s + 1, ... Without one, Keras' global seed decides.
+
+    Notes
+    -----
+    Input ``(batch, genes)`` or ``(batch, steps, genes)`` gives ``(batch, pathways)`` or
+    ``(batch, steps, pathways)``. With replicates, ``(batch, genes)`` is shared by all and
+    ``(batch, R, genes)`` holds an input for each; both give ``(batch, R, pathways)``.
+
+    Raises
+    ------
+    ArgumentError
+        An argument is outside what is described here.
+    ModelError
+        The input is sparse, or does not have one column for each gene of the mask; or saved
+        weights belong to another mask.
+    """
+
+    def __init__(
+        self,
+        mask,
+        activation=None,
+        use_bias: bool = True,
+        *,
+        replicates: int | None = None,
+        kernel: str = "auto",
+        signed: bool = False,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        bias_constraint=None,
+        seed: int | Sequence[int] | None = None,
+        **kwargs,
+    ):
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self.mask = _as_mask(mask)
+        self.replicates = _checked_replicates(replicates)
+        if kernel != "auto" and kernel not in KERNELS:
+            raise ArgumentError(
+                f"kernel must be 'auto' or one of {sorted(KERNELS)}. Received: kernel={kernel!r}",
+                code="E-ARGUMENT",
+            )
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_kind = kernel
+        self.signed = signed
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        self.seed = _checked_seed(seed, self.replicates)
+        self._signs = np.sign(self.mask.edge_values) if signed else None
+
+    def build(self, input_shape):
+        n_genes, n_pathways = self.mask.shape
+        self._check_width(input_shape)
+        rows, cols = self.mask.edge_index
+        own_input = self.replicates is not None and len(input_shape) == 3
+        edges = Edges(rows, cols, n_genes, n_pathways, self.replicates, own_input)
+        kind = pick_kernel(edges) if self.kernel_kind == "auto" else self.kernel_kind
+        self._product = KERNELS[kind](edges)
+        self.supports_jit = self._product.supports_jit
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(len(edges),) if self.replicates is None else (len(edges), self.replicates),
+            initializer=self._initial_edges,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias",
+                shape=tuple(edges.output_shape),
+                initializer=self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+        self.built = True
+
+    def call(self, inputs):
+        if isinstance(inputs, tf.SparseTensor | tf.RaggedTensor) or getattr(
+            inputs, "sparse", False
+        ):
+            raise ModelError(
+                f"layer {self.name!r} needs a dense input, received {type(inputs).__name__}",
+                code="E-SPARSE-INPUT",
+                hint="Use keras.Input(..., sparse=False); fit accepts a SciPy CSR matrix for it "
+                "and makes it dense a batch at a time.",
+            )
+        self._check_width(inputs.shape)
+        x = tf.cast(inputs, tf.float32)
+        steps = None
+        if self.replicates is None and len(inputs.shape) != 2:
+            steps = tf.shape(x)[:-1]
+            x = tf.reshape(x, [-1, self.mask.shape[0]])
+        y = self._product(x, tf.cast(self._effective_edges(), tf.float32))
+        if steps is not None:
+            y = tf.reshape(y, tf.concat([steps, [self.mask.shape[1]]], axis=0))
+            y.set_shape([*inputs.shape[:-1], self.mask.shape[1]])
+        y = tf.cast(y, self.compute_dtype)
+        if self.bias is not None:
+            y = y + tf.convert_to_tensor(self.bias)
+        return self.activation(y)
+
+    def compute_output_shape(self, input_shape):
+        n_pathways = self.mask.shape[1]
+        if self.replicates is None:
+            return (*input_shape[:-1], n_pathways)
+        return (input_shape[0], self.replicates, n_pathways)
+
+    # ------------------------------------------------------------------ the weights
+
+    @property
+    def edges(self) -> np.ndarray:
+        """The weight of every edge, float32, ``(n_edges,)`` or ``(n_edges, R)``, in mask order."""
+        return keras.ops.convert_to_numpy(self._effective_edges())
+
+    def dense_kernel(self) -> np.ndarray:
+        """The kernel as ``(genes, pathways[, replicates])``, float32, exactly 0 off the mask."""
+        edges = self.edges
+        dense = np.zeros((*self.mask.shape, *edges.shape[1:]), np.float32)
+        dense[self.mask.edge_index] = edges
+        return dense
+
+    def _effective_edges(self):
+        edges = tf.convert_to_tensor(self.kernel)
+        if self._signs is None:
+            return edges
+        signs = self._signs if self.replicates is None else self._signs[:, None]
+        return tf.abs(edges) * tf.cast(signs, edges.dtype)
+
+    def _initial_edges(self, shape, dtype=None):
+        rows, cols = self.mask.edge_index
+        sources, targets = name_hashes(self.mask.genes), name_hashes(self.mask.pathways)
+        fan_in, fan_out = self.mask.sizes().to_numpy(), self.mask.degrees().to_numpy()
+        draws = [
+            draw_edges(
+                self.kernel_initializer,
+                seed,
+                sources[rows],
+                targets[cols],
+                fan_in[cols],
+                fan_out[rows],
+            )
+            for seed in replicate_seeds(self.seed, self.replicates)
+        ]
+        return tf.cast(tf.reshape(tf.stack(draws, axis=-1), shape), dtype or "float32")
+
+    def _check_width(self, shape):
+        ranks = (2, 3) if self.replicates is not None else range(2, 9)
+        n_genes = self.mask.shape[0]
+        fits = len(shape) in ranks and shape[-1] == n_genes
+        if self.replicates is not None and len(shape) == 3:
+            fits = fits and shape[1] == self.replicates
+        if not fits:
+            expected = f"(batch, {n_genes})"
+            if self.replicates is not None:
+                expected += f" or (batch, {self.replicates}, {n_genes})"
+            raise ModelError(
+                f"layer {self.name!r} expects input of shape {expected}, one column for each gene "
+                f"of its mask. Received: shape {tuple(shape)}",
+                code="E-INPUT-SHAPE",
+                hint="Restrict the data to the mask's genes by name with biomask.align.",
+            )
+
+    # ------------------------------------------------------------------ saving
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "mask": mask_to_config(self.mask),
+            "activation": activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "replicates": self.replicates,
+            "kernel": self.kernel_kind,
+            "signed": self.signed,
+            "kernel_initializer": initializers.serialize(self.kernel_initializer),
+            "bias_initializer": initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
+            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
+            "kernel_constraint": constraints.serialize(self.kernel_constraint),
+            "bias_constraint": constraints.serialize(self.bias_constraint),
+            "seed": self.seed,
+        }
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        store["mask_sha256"] = np.frombuffer(bytes.fromhex(self.mask.digest), np.uint8)
+
+    def load_own_variables(self, store):
+        found = bytes(np.asarray(store["mask_sha256"])).hex() if "mask_sha256" in store else "none"
+        if found != self.mask.digest:
+            raise ModelError(
+                f"these weights belong to another mask: digest {found[:12]}, but layer "
+                f"{self.name!r} has {self.mask.digest[:12]}",
+                code="E-OTHER-MASK",
+                hint="Load the model together with its mask (biomask.load_model).",
+            )
+        super().load_own_variables({k: store[k] for k in store.keys() if k != "mask_sha256"})  # noqa: SIM118
+
+
+def replicate_seeds(seed: int | list[int] | None, replicates: int | None) -> list[int]:
+    """One seed for each network."""
+    if isinstance(seed, list):
+        return seed
+    start = int(keras.random.SeedGenerator().state[0]) if seed is None else seed
+    return [start + r for r in range(replicates or 1)]
+
+
+def _as_mask(mask) -> Mask:
+    if isinstance(mask, Mask):
+        return mask
+    if isinstance(mask, Mapping):
+        return mask_from_config(mask)
+    return Mask.from_dense(mask)
+
+
+def _checked_replicates(replicates) -> int | None:
+    whole = isinstance(replicates, int | np.integer) and not isinstance(replicates, bool)
+    if replicates is not None and not (whole and replicates >= 1):
+        raise ArgumentError(
+            f"replicates must be None or a whole number of at least 1. "
+            f"Received: replicates={replicates!r}",
+            code="E-ARGUMENT",
+        )
+    return None if replicates is None else int(replicates)
+
+
+def _checked_seed(seed, replicates: int | None) -> int | list[int] | None:
+    if seed is None or isinstance(seed, int | np.integer):
+        return None if seed is None else int(seed)
+    seeds = [int(s) for s in seed]
+    if len(seeds) != (replicates or 1):
+        raise ArgumentError(
+            f"seed must be one number, or one for each of {replicates or 1} networks. "
+            f"Received: {len(seeds)} seeds",
+            code="E-ARGUMENT",
+        )
+    return seeds
