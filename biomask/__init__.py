@@ -36,7 +36,7 @@ _HOME = {
         "pathway_attributions",
     ),
     "biomask.views.figures": ("save_figure",),
-    "biomask.datasets": ("load_dataset", "load_gene_sets", "load_hierarchy", "toy"),
+    "biomask.datasets": ("load_dataset", "load_gene_sets", "load_relations", "toy"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 # Rooms one may reach by name, such as ``bm.plots.plot_mask_sizes``.
