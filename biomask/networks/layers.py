@@ -106,6 +106,7 @@ activity_regularizer, kernel_constraint, bias_constraint
         self.bias_constraint = constraints.get(bias_constraint)
         self.seed = _checked_seed(seed, self.replicates)
         self._signs = np.sign(self.mask.edge_values) if signed else None
+        self.supports_masking = True  # of time steps, as every Keras layer means it
 
     def build(self, input_shape):
         n_genes, n_pathways = self.mask.shape

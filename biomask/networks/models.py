@@ -1,0 +1,230 @@
+"""build_model: an ordinary compiled Keras model whose hidden units are pathways."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from keras import layers, regularizers
+
+from biomask.errors import ArgumentError, ModelError
+from biomask.masks.mask import Mask
+from biomask.networks.initializers import draw_edges, name_hashes
+from biomask.networks.layers import MaskedDense, replicate_seeds
+from biomask.networks.replicates import ReplicateLoss, replicate_metrics
+
+# The last layer is named after what it predicts, so a loaded model still knows its task.
+OUTPUT_OF_TASK = {
+    "binary": "probability",
+    "multiclass": "class_probabilities",
+    "regression": "prediction",
+}
+HEAD = "head"  # the linear layer from pathways to the outcome
+_ACTIVATION = {"binary": "sigmoid", "multiclass": "softmax", "regression": "linear"}
+
+
+def build_model(
+    mask: Mask,
+    task: str = "binary",
+    n_classes: int | None = None,
+    activation: str = "tanh",
+    dropout: float = 0.0,
+    l2: float = 0.0,
+    learning_rate: float = 1e-3,
+    replicates: int | None = None,
+    *,
+    signed: bool = False,
+    kernel: str = "auto",
+    seed: int | Sequence[int] | None = None,
+) -> keras.Model:
+    """genes -> pathways (masked) -> outcome, compiled and ready for `fit`.
+
+    Layers: ``genes`` (input), ``pathways`` (`MaskedDense`), ``pathways_dropout``, ``head``
+    (linear), and the output: ``probability``, ``class_probabilities`` or ``prediction``.
+
+    Parameters
+    ----------
+    mask : Mask or 2-D 0/1 array, shape (n_genes, n_pathways)
+    task : {"binary", "multiclass", "regression"}
+        Labels are 0/1, 0 to n_classes - 1, or numbers.
+    n_classes : int, optional
+        For "multiclass", and only there.
+    activation : str
+        Of the pathway units.
+    dropout : float
+        Share of the pathway units left out in each training step, 0 to 1.
+    l2 : float
+        Weight decay: ``l2 * sum(w**2)`` over edges and head is added to the loss.
+    learning_rate : float
+        Of Adam.
+    replicates : int, optional
+        Train this many independent networks as one. They share no parameter, and the loss is
+        summed over them, so that each trains as if alone.
+    signed, kernel
+        As in `MaskedDense`.
+    seed : int or sequence of int, optional
+        Of the initial weights. With replicates, a sequence gives each network its own, and an int
+        s means s, s + 1, ...: replicate r starts as ``build_model(..., seed=s + r)`` does.
+
+    Returns
+    -------
+    keras.Model
+        Input ``(batch, n_genes)`` float32, columns in the order of ``mask.genes``. Output
+        ``(batch, 1)``, or ``(batch, n_classes)``; with replicates ``(batch, R)`` or
+        ``(batch, R, n_classes)``, and y is ``(batch,)`` or one column for each replicate.
+
+    Raises
+    ------
+    ArgumentError
+        An argument is outside what is described here.
+    """
+    n_outputs = _checked_outputs(task, n_classes)
+    _check_range("dropout", dropout, 0 <= dropout < 1, "at least 0 and below 1")
+    _check_range("l2", l2, l2 >= 0, "at least 0")
+    _check_range("learning_rate", learning_rate, learning_rate > 0, "above 0")
+    decay = regularizers.L2(l2) if l2 else None
+    pathways = MaskedDense(
+        mask,
+        activation,
+        replicates=replicates,
+        kernel=kernel,
+        signed=signed,
+        kernel_regularizer=decay,
+        seed=_drawn(seed, replicates),
+        name="pathways",
+    )
+    genes = keras.Input((pathways.mask.shape[0],), name="genes", dtype="float32")
+    x = pathways(genes)
+    x = layers.Dropout(dropout, seed=pathways.seed[0], name="pathways_dropout")(x)
+    head = _head(n_outputs, replicates, decay)
+    x = head(x)
+    outcome = layers.Activation(_ACTIVATION[task], name=OUTPUT_OF_TASK[task], dtype="float32")(x)
+    _start_head(head, pathways)
+    model = keras.Model(genes, outcome, name="biomask")
+    compile_model(model, learning_rate)
+    return model
+
+
+def compile_model(model: keras.Model, learning_rate: float) -> None:
+    """Give the model Adam, and the loss and the metrics of its task."""
+    task, replicates = task_of(model), pathway_layer(model).replicates
+    if replicates is not None:
+        loss, metrics = ReplicateLoss(task), replicate_metrics(task, replicates)
+    elif task == "binary":
+        loss, metrics = "binary_crossentropy", ["accuracy", keras.metrics.AUC(name="auc")]
+    elif task == "multiclass":
+        loss, metrics = "sparse_categorical_crossentropy", ["accuracy"]
+    else:
+        loss, metrics = "mean_squared_error", [keras.metrics.MeanAbsoluteError(name="mae")]
+    model.compile(keras.optimizers.Adam(learning_rate), loss=loss, metrics=metrics)
+
+
+def pathway_layer(model: keras.Model) -> MaskedDense:
+    """The model's masked layer.
+
+    Raises
+    ------
+    ModelError
+        There is none.
+    """
+    for layer in getattr(model, "layers", []):
+        if isinstance(layer, MaskedDense):
+            return layer
+    raise ModelError(
+        "the model has no MaskedDense layer",
+        code="E-NO-MASK",
+        hint="Pass a model made by biomask.build_model, or one with a biomask.MaskedDense in it.",
+    )
+
+
+def task_of(model: keras.Model) -> str:
+    """The task that `build_model` made the model for.
+
+    Raises
+    ------
+    ModelError
+        `build_model` did not make it.
+    """
+    names = {name: task for task, name in OUTPUT_OF_TASK.items()}
+    last = model.layers[-1].name
+    if last not in names:
+        raise ModelError(
+            f"the last layer is {last!r}, not one of {sorted(names)}",
+            code="E-NO-TASK",
+            hint="Pass a model made by biomask.build_model.",
+        )
+    return names[last]
+
+
+def _head(n_outputs: int, replicates: int | None, decay) -> layers.Layer:
+    if replicates is None:
+        return layers.Dense(n_outputs, kernel_regularizer=decay, name=HEAD)
+    several = n_outputs > 1
+    return layers.EinsumDense(
+        "brp,rpc->brc" if several else "brp,rp->br",
+        output_shape=(replicates, n_outputs) if several else (replicates,),
+        bias_axes="rc" if several else "r",
+        kernel_regularizer=decay,
+        name=HEAD,
+    )
+
+
+def _start_head(head: layers.Layer, pathways: MaskedDense) -> None:
+    """Glorot-uniform weights drawn by name and seed, like those of the masked layer."""
+    shape = tuple(head.kernel.shape)
+    n_pathways = pathways.mask.shape[1]
+    n_outputs = int(np.prod(shape)) // (n_pathways * (pathways.replicates or 1))
+    sources = np.repeat(name_hashes(pathways.mask.pathways), n_outputs)
+    targets = np.tile(name_hashes([f"output {c}" for c in range(n_outputs)]), n_pathways)
+    glorot = keras.initializers.GlorotUniform()
+    draws = [
+        draw_edges(
+            glorot,
+            seed,
+            sources,
+            targets,
+            np.full(len(sources), n_pathways),
+            np.full(len(sources), n_outputs),
+        )
+        for seed in pathways.seed
+    ]
+    head.kernel.assign(np.stack(draws).reshape(shape))
+
+
+def _drawn(seed: int | Sequence[int] | None, replicates: int | None) -> list[int]:
+    """Explicit seeds, so that both layers of a network start from the same one."""
+    if seed is None or isinstance(seed, int | np.integer):
+        return replicate_seeds(None if seed is None else int(seed), replicates)
+    return [int(s) for s in seed]
+
+
+def _checked_outputs(task: str, n_classes: int | None) -> int:
+    if task not in OUTPUT_OF_TASK:
+        raise ArgumentError(
+            f"task must be one of {sorted(OUTPUT_OF_TASK)}. Received: task={task!r}",
+            code="E-ARGUMENT",
+        )
+    if task != "multiclass":
+        if n_classes is not None:
+            raise ArgumentError(
+                f"n_classes belongs to task='multiclass'. Received: task={task!r}, "
+                f"n_classes={n_classes!r}",
+                code="E-ARGUMENT",
+            )
+        return 1
+    whole = isinstance(n_classes, int | np.integer) and not isinstance(n_classes, bool)
+    if not whole or n_classes < 2:
+        raise ArgumentError(
+            f"task='multiclass' needs n_classes, a whole number of at least 2. "
+            f"Received: n_classes={n_classes!r}",
+            code="E-ARGUMENT",
+        )
+    return int(n_classes)
+
+
+def _check_range(name: str, value, inside: bool, expected: str) -> None:
+    if not inside:
+        raise ArgumentError(
+            f"{name} must be {expected}. Received: {name}={value!r}", code="E-ARGUMENT"
+        )
