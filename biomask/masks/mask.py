@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable, Iterable, Mapping
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from biomask.errors import BiomaskWarning, MaskError
-from biomask.masks import checks
+from biomask.errors import BiomaskWarning
+from biomask.masks import checks, transforms
 from biomask.masks.html import mask_html
-from biomask.masks.overlap import identical_columns
-from biomask.masks.rewiring import curveball
+from biomask.masks.notes import Note
+from biomask.masks.parts import dense_parts, set_parts
 
-
-class Note(NamedTuple):
-    """Something that was dropped, merged, renamed or skipped on the way to a mask."""
-
-    action: str
-    subject: str
-    detail: str
-    line: int | None = None
+__all__ = ["Mask", "Note"]
 
 
 class Mask:
@@ -106,23 +98,7 @@ class Mask:
         MaskError
             A value is neither 0 nor 1, the array is not 2-D, or names do not fit it.
         """
-        if isinstance(array, pd.DataFrame):
-            genes = array.index if genes is None else genes
-            pathways = array.columns if pathways is None else pathways
-        values = array if sparse.issparse(array) else checks.numeric_matrix(array)
-        if values.ndim != 2:
-            raise MaskError(
-                f"a mask needs a 2-D matrix of genes x pathways, received shape {values.shape}",
-                code="E-MASK-SHAPE",
-            )
-        genes = [f"gene_{i}" for i in range(values.shape[0])] if genes is None else genes
-        pathways = (
-            [f"pathway_{j}" for j in range(values.shape[1])] if pathways is None else pathways
-        )
-        matrix = sparse.csc_array(values)
-        if not weighted:
-            checks.check_binary(matrix, list(genes), list(pathways))
-        return cls(matrix, genes, pathways)
+        return cls(*dense_parts(array, genes, pathways, weighted=weighted))
 
     @classmethod
     def from_sets(
@@ -137,22 +113,7 @@ class Mask:
 
         Genes are ordered by first appearance unless `genes` gives the order.
         """
-        sets = {name: list(members) for name, members in sets.items()}
-        flat = np.array([gene for members in sets.values() for gene in members], dtype=object)
-        index = pd.Index(pd.unique(flat) if genes is None else list(genes), dtype=object)
-        rows = index.get_indexer(flat)
-        if (rows < 0).any():
-            raise MaskError(
-                "genes of the sets are missing from the given genes",
-                code="E-MASK-NAMES",
-                genes=pd.unique(flat[rows < 0]),
-            )
-        cols = np.repeat(np.arange(len(sets)), [len(members) for members in sets.values()])
-        matrix = sparse.coo_array(
-            (np.ones(len(rows), np.float32), (rows, cols)), shape=(len(index), len(sets))
-        ).tocsc()
-        matrix.data[:] = 1  # a gene listed twice in a set is one edge
-        return cls(matrix, index, list(sets), descriptions=descriptions, notes=notes)
+        return cls(*set_parts(sets, genes), descriptions=descriptions, notes=notes)
 
     # ------------------------------------------------------------------ what it is
 
@@ -261,23 +222,7 @@ class Mask:
         MaskError
             No pathway is left.
         """
-        sizes = self.sizes().to_numpy()
-        keep = sizes >= min_genes
-        if max_genes is not None:
-            keep &= sizes <= max_genes
-        if not keep.any():
-            raise MaskError(
-                f"no pathway has {min_genes} to {max_genes or 'any number of'} genes; "
-                f"sizes run from {sizes.min()} to {sizes.max()}",
-                code="E-MASK-EMPTY",
-                hint="Widen min_genes and max_genes.",
-            )
-        span = f"{min_genes} to {'any' if max_genes is None else max_genes}"
-        notes = [
-            Note("dropped pathway", name, f"{size} genes, outside {span}")
-            for name, size in zip(self._pathways[~keep], sizes[~keep], strict=True)
-        ]
-        return self._take(slice(None), np.flatnonzero(keep), notes)
+        return transforms.keep_sizes(self, min_genes, max_genes)
 
     def select(
         self, genes: Iterable[str] | None = None, pathways: Iterable[str] | None = None
@@ -289,42 +234,11 @@ class Mask:
         MaskError
             A name is not in the mask, is given twice, or no edge is left.
         """
-        rows = slice(None) if genes is None else checks.positions(self._genes, genes, "gene")
-        cols = (
-            slice(None)
-            if pathways is None
-            else checks.positions(self._pathways, pathways, "pathway")
-        )
-        notes = []
-        if genes is not None:
-            rows = checks.positions(self._genes, genes, "gene")
-            notes += _left_out(self._genes, rows, "gene")
-        if pathways is not None:
-            cols = checks.positions(self._pathways, pathways, "pathway")
-            notes += _left_out(self._pathways, cols, "pathway")
-        return self._take(rows, cols, notes)
+        return transforms.keep_names(self, genes, pathways)
 
     def merge_identical(self) -> Mask:
         """Pathways with the same genes (and weights) become one, named ``"A | B"``."""
-        groups = identical_columns(self._matrix)
-        names = [" | ".join(self._pathways[members]) for members in groups]
-        texts = self.descriptions.to_numpy()
-        descriptions = {
-            name: " | ".join(filter(None, texts[members]))
-            for name, members in zip(names, groups, strict=True)
-        }
-        notes = [
-            Note("merged pathways", name, f"{len(members)} pathways have the same genes")
-            for name, members in zip(names, groups, strict=True)
-            if len(members) > 1
-        ]
-        return Mask(
-            self._matrix[:, [members[0] for members in groups]],
-            self._genes,
-            names,
-            descriptions=descriptions,
-            notes=self._notes + tuple(notes),
-        )
+        return transforms.merge_identical(self)
 
     def rewire(self, seed: int) -> Mask:
         """A random mask with exactly these pathway sizes and gene degrees.
@@ -337,33 +251,21 @@ class Mask:
         seed : int
             The same seed gives the same mask.
         """
-        rng = np.random.default_rng(seed)
-        pieces = np.split(self._matrix.indices, self._matrix.indptr[1:-1])
-        members = curveball(pieces, trades=10 * self.shape[1], rng=rng)
-        data = self._matrix.data.copy()
-        if self.weighted:
-            for start, stop in zip(self._matrix.indptr, self._matrix.indptr[1:], strict=False):
-                rng.shuffle(data[start:stop])
-        indices = np.concatenate(members)
-        matrix = sparse.csc_array((data, indices, self._matrix.indptr), shape=self.shape)
-        note = Note("rewired", f"seed {seed}", "sizes and degrees kept, membership random")
-        return Mask(
-            matrix,
-            self._genes,
-            self._pathways,
-            descriptions=self._descriptions,
-            notes=(*self._notes, note),
-        )
+        return transforms.rewire(self, seed)
 
-    def _take(self, rows, cols, notes: Iterable[Note]) -> Mask:
-        matrix = self._matrix[rows, :][:, cols]
-        return Mask(
-            matrix,
-            self._genes[rows],
-            self._pathways[cols],
-            descriptions=self._descriptions,
-            notes=self._notes + tuple(notes),
-        )
+    def derive(
+        self,
+        matrix,
+        genes: Iterable[Hashable],
+        pathways: Iterable[Hashable],
+        notes: Iterable[Note],
+        *,
+        descriptions: Mapping[str, str] | None = None,
+    ) -> Mask:
+        """Another mask that remembers this one's notes, and its descriptions by name."""
+        descriptions = self._descriptions if descriptions is None else descriptions
+        notes = (*self._notes, *notes)
+        return Mask(matrix, genes, pathways, descriptions=descriptions, notes=notes)
 
     # ------------------------------------------------------------------ as a value
 
@@ -382,8 +284,3 @@ class Mask:
 
     def _repr_html_(self) -> str:
         return mask_html(self)
-
-
-def _left_out(index: pd.Index, kept: np.ndarray, kind: str) -> list[Note]:
-    dropped = np.delete(np.arange(len(index)), kept)
-    return [Note(f"dropped {kind}", index[i], "not selected") for i in dropped]

@@ -1,0 +1,260 @@
+"""Gene names as people write them: cleaning, and guessing why two lists do not meet."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from biomask.errors import AlignmentError, listed
+from biomask.masks.symbols import MONTHS, PREDECESSOR, SUCCESSOR, genes_behind_date
+
+_ENSEMBL = re.compile(r"(ENS([A-Z]{3,4})?[GTP]\d{11})(\.\d+)?(_PAR_Y)?")
+_MARGIN = re.compile(r"^[\s\u200b-\u200d\u2060\ufeff]+|[\s\u200b-\u200d\u2060\ufeff]+$")
+_DASHES = str.maketrans(dict.fromkeys("‐‑‒–—−", "-"))
+_LOOKALIKES = str.maketrans(
+    "АВСЕНІЈКМОРЅТХУ" + "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ" + "асеіјорѕхуο",
+    "ABCEHIJKMOPSTXY" + "ABEZHIKMNOPTYX" + "aceijopsxyo",
+)
+_KINDS = {
+    "Ensembl ids": _ENSEMBL,
+    "Entrez ids": re.compile(r"\d+"),
+    "Entrez ids read as decimal numbers (7157.0)": re.compile(r"\d+\.0"),
+    "probe set ids": re.compile(r"\w+_at|ILMN_\d+"),
+    "RefSeq accessions": re.compile(r"[NX][MRP]_\d+(\.\d+)?"),
+    "UniProt accessions": re.compile(
+        r"[OPQ]\d[A-Z\d]{3}\d(-\d+)?|[A-NR-Z]\d([A-Z][A-Z\d]{2}\d){1,2}(-\d+)?"
+    ),
+}
+SPREADSHEET = "converted by a spreadsheet"
+_EXAMINED = 2000  # names looked at to tell what kind of names they are
+
+
+class Candidate(NamedTuple):
+    """A name of the data that is probably another name of the mask."""
+
+    name: str
+    candidate: str
+    why: str
+
+
+# ------------------------------------------------------------------------ cleaning
+
+
+def text_names(index: pd.Index) -> np.ndarray:
+    """The names as an object array of str; "" where a name is missing.
+
+    Raises
+    ------
+    AlignmentError
+        The names have several levels.
+    """
+    if isinstance(index, pd.MultiIndex):
+        raise AlignmentError(
+            f"gene names have {index.nlevels} levels ({listed(index.names)})",
+            code="E-ALIGN-LEVELS",
+            hint="Keep one: data.columns = data.columns.get_level_values(0).",
+        )
+    missing = pd.isna(index)
+    names = ["" if gone else str(name) for name, gone in zip(index, missing, strict=True)]
+    return np.array(names, dtype=object)
+
+
+def trim(name: str) -> str:
+    """Without the white space around it, including non-breaking and zero-width spaces."""
+    return _MARGIN.sub("", name)
+
+
+def strip_version(name: str) -> str:
+    """An Ensembl id without ``.version`` and ``_PAR_Y``; every other name as it is."""
+    found = _ENSEMBL.fullmatch(name)
+    return found[1] if found else name
+
+
+def plain(name: str) -> str:
+    """With Latin letters, ASCII dashes and no white space, as the eye reads it."""
+    text = unicodedata.normalize("NFKC", name).translate(_LOOKALIKES).translate(_DASHES)
+    return re.sub(r"[\s\u200b-\u200d\u2060\ufeff]+", "", text)
+
+
+def _one_dash(name: str) -> str:
+    return re.sub(r"[.\s_/-]", "-", name)  # R's make.names writes HLA-A as HLA.A
+
+
+# ------------------------------------------------------------------------ spreadsheets
+
+
+def excel_genes(name: str, mask_genes: Collection[str] = ()) -> tuple[str, ...] | None:
+    """What a spreadsheet may have turned into `name`.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``1-Mar``, ``Mar-01``, ``2020-03-01``, ``1. Mrz``, ``43891`` or ``2.31E+13``.
+    mask_genes : collection of str, optional
+        Genes one would like to find; those of them that fit come first.
+
+    Returns
+    -------
+    tuple of str or None
+        None when `name` does not look like a converted date or number; it may be empty when it
+        does but no gene is known for it.
+    """
+    number = re.fullmatch(r"(\d)([.,]\d+)?E\+(\d{2})", name)
+    if number:
+        return tuple(gene for gene in mask_genes if _in_scientific(gene, name))
+    dates = list(_dates(name))
+    genes = [gene for date in dates for gene in genes_behind_date(*date)]
+    if not dates or (name.isdecimal() and not genes):
+        return None
+    wanted = [gene for gene in genes if gene in mask_genes]
+    return tuple(dict.fromkeys(wanted or genes))
+
+
+def _dates(name: str) -> Iterator[tuple[int, int]]:
+    """Every (month, day) that `name` can be read as."""
+    word = r"([^\W\d_]{3,5})\.?"
+    if found := re.fullmatch(rf"(\d{{1,2}})[-./ ]+{word}([-./ ]+\d{{2,4}})?", name):
+        day, month = found[1], found[2]
+    elif found := re.fullmatch(rf"{word}[-./ ]+(\d\d|\d{{4}})", name):
+        day, month = found[2], found[1]
+    else:
+        yield from _dates_in_digits(name)
+        return
+    if month.lower() in MONTHS:
+        yield MONTHS[month.lower()], int(day)
+
+
+def _dates_in_digits(name: str) -> Iterator[tuple[int, int]]:
+    if found := re.fullmatch(r"\d{4}-(\d\d)-(\d\d)([ T]00:00:00)?", name):
+        yield int(found[1]), int(found[2])
+    elif found := re.fullmatch(r"(\d{1,2})[/.](\d{1,2})[/.](\d{4}|\d{2})", name):
+        yield int(found[1]), int(found[2])  # month first, as in the United States
+        yield int(found[2]), int(found[1])
+    elif re.fullmatch(r"[345]\d{4}", name):  # days since the spreadsheet's epoch: 1982 to 2064
+        date = datetime.date(1899, 12, 30) + datetime.timedelta(days=int(name))
+        yield date.month, date.day
+
+
+def _in_scientific(gene: str, shown: str) -> bool:
+    """Whether a clone such as 2310009E13Rik is shown as `shown`, such as 2.31E+19."""
+    clone = re.fullmatch(r"(\d+E\d+)(Rik)?", gene)
+    digits = len(shown.partition("E")[0]) - 2
+    return bool(clone) and f"{float(clone[1]):.{max(digits, 0)}E}" == shown.replace(",", ".")
+
+
+# ------------------------------------------------------------------------ candidates
+
+
+def candidates(data_names: Iterable[str], mask_names: Collection[str]) -> list[Candidate]:
+    """Pairs of an unmatched name of the data and the unmatched mask name it probably means.
+
+    Nothing is applied: pass the ones you believe as ``rename=``.
+    """
+    names, mask_names = list(data_names), dict.fromkeys(mask_names)
+    serials = kind_of(names) != "Entrez ids"
+    by_look = {plain(name): name for name in mask_names}
+    by_dash = {_one_dash(name): name for name in mask_names}
+    found = []
+    for name in names:
+        look, dash = by_look.get(plain(name)), by_dash.get(_one_dash(name))
+        new, old = SUCCESSOR.get(name), PREDECESSOR.get(name)
+        if look is not None:
+            found.append(Candidate(name, look, "looks the same but has other characters"))
+        elif dash is not None:
+            found.append(Candidate(name, dash, "differs in punctuation"))
+        elif new in mask_names:
+            found.append(Candidate(name, new, "renamed by HGNC"))
+        elif old in mask_names:
+            found.append(Candidate(name, old, "the older symbol"))
+        elif serials or not name.isdecimal():
+            genes = excel_genes(name, mask_names)
+            if genes is not None:
+                found.append(Candidate(name, " or ".join(genes), SPREADSHEET))
+    return found
+
+
+# ------------------------------------------------------------------------ causes
+
+
+def kind_of(names: Sequence[str]) -> str:
+    """What most of the names are: "gene symbols" unless they look like something else."""
+    sample = [name for name in names if name][:: max(1, len(names) // _EXAMINED)]
+    for kind, pattern in _KINDS.items():
+        if sum(pattern.fullmatch(name) is not None for name in sample) > len(sample) / 2:
+            return kind
+    return "gene symbols"
+
+
+def probable_cause(data_names: Sequence[str], mask_names: Sequence[str]) -> str:
+    """Why so few of the mask's names are among the data's, in a sentence; "" when unknown.
+
+    Parameters
+    ----------
+    data_names, mask_names : sequence of str
+        The names of each side that have no partner on the other.
+    """
+    if not len(data_names) or not len(mask_names):
+        return ""
+    data_kind, mask_kind = kind_of(data_names), kind_of(mask_names)
+    if data_kind != mask_kind:
+        return (
+            f"the data have {data_kind} where the mask has {mask_kind}; translate one into the "
+            "other (in an AnnData, a column of .var often holds the other kind)."
+        )
+    if data_kind == "Ensembl ids":
+        return _ensembl_cause(data_names, mask_names)
+    ways: dict[str, Callable[[str], str]] = {
+        "punctuation, as when R turned HLA-A into HLA.A": _one_dash,
+        "letters or spaces that only look the same (Cyrillic letters, non-breaking spaces)": plain,
+    }
+    shares = {text: _shared(data_names, mask_names, way) for text, way in ways.items()}
+    shares[_case_text(data_names, mask_names)] = _shared(data_names, mask_names, str.casefold)
+    text, share = max(shares.items(), key=lambda item: item[1])
+    if share < 0.05:
+        return ""
+    return text if text.endswith(".") else f"{share:.0%} of these names differ only in {text}."
+
+
+def _shared(data_names: Iterable[str], mask_names: Collection[str], way) -> float:
+    there = {way(name) for name in data_names}
+    return sum(way(name) in there for name in mask_names) / len(mask_names)
+
+
+def _ensembl_cause(data_names: Iterable[str], mask_names: Collection[str]) -> str:
+    if _shared(data_names, mask_names, strip_version) >= 0.05:
+        return "Ensembl version suffixes (ENSG00000141510.16); pass strip_versions=True."
+    species = [
+        {found[2] or "human" for name in names if (found := _ENSEMBL.fullmatch(name))}
+        for names in (data_names, mask_names)
+    ]
+    if species[0].isdisjoint(species[1]):
+        return (
+            f"species: Ensembl ids of {listed(sorted(species[0]))} in the data, of "
+            f"{listed(sorted(species[1]))} in the mask; use gene sets of the data's species or "
+            "map orthologs."
+        )
+    return ""
+
+
+def _case_text(data_names: Iterable[str], mask_names: Iterable[str]) -> str:
+    data_mouse, mask_mouse = (_share_of_mouse(names) for names in (data_names, mask_names))
+    if (data_mouse > 0.5) != (mask_mouse > 0.5):
+        sides = ("mouse", "human") if data_mouse > 0.5 else ("human", "mouse")
+        return (
+            f"species: the data look like {sides[0]} symbols (case of Trp53), the mask like "
+            f"{sides[1]} (case of TP53); use gene sets of the data's species or an ortholog table. "
+            "Changing the case is not an ortholog mapping: it pairs genes that are not orthologs "
+            "and misses those with other names (Trp53, TP53)."
+        )
+    return "upper and lower case; rename the columns of the data to the case of the mask"
+
+
+def _share_of_mouse(names: Iterable[str]) -> float:
+    lettered = [name for name in names if sum(map(str.isalpha, name)) > 1]
+    return sum(n[0].isupper() and n[1:] == n[1:].lower() for n in lettered) / max(len(lettered), 1)
