@@ -20,7 +20,7 @@ def mask_to_config(mask: Mask) -> dict:
         "n_edges": mask.n_edges,
         "sizes": pack(np.bincount(cols, minlength=mask.shape[1]).astype(np.int32)),
         "members": pack(rows),
-        "descriptions": {name: text for name, text in mask.descriptions.items() if text},
+        "descriptions": mask.descriptions.tolist(),
     }
     if mask.weighted:
         config["weights"] = pack(mask.edge_values)
@@ -37,6 +37,5 @@ def mask_from_config(config: Mapping) -> Mask:
         weights = unpack(config["weights"], np.float32, n_edges)
     starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
     matrix = checked_csc(weights, members, starts, shape)
-    return Mask(
-        matrix, config["genes"], config["pathways"], descriptions=config.get("descriptions")
-    )
+    descriptions = dict(zip(config["pathways"], config["descriptions"], strict=True))
+    return Mask(matrix, config["genes"], config["pathways"], descriptions=descriptions)

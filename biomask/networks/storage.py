@@ -1,0 +1,203 @@
+"""Models on disk: one `.keras` file with mask, names and digests, checked before it is opened."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import h5py
+import keras
+
+import biomask
+from biomask.errors import BiomaskError, StorageError
+from biomask.networks.layers import MaskedDense
+from biomask.storage import read_zip, unzip, write_zip
+
+SCHEMA = 1  # of the file; raised when an older biomask could no longer read it
+_KIND = "biomask model"
+_WEIGHTS = "model.weights.h5"
+_MODULES = {
+    "keras": keras,
+    "keras.constraints": keras.constraints,
+    "keras.initializers": keras.initializers,
+    "keras.layers": keras.layers,
+    "keras.losses": keras.losses,
+    "keras.metrics": keras.metrics,
+    "keras.models": keras.models,
+    "keras.optimizers": keras.optimizers,
+    "keras.optimizers.schedules": keras.optimizers.schedules,
+    "keras.regularizers": keras.regularizers,
+}
+_MODELS = {("keras.src.models.functional", "Functional"), ("keras.src.models.model", "Model")}
+_VALUES = {"__keras_tensor__", "__numpy__", "__tensor__", "__tuple__"}
+# Keras classes that run code, or read files, that their configuration names.
+_FORBIDDEN = {
+    "FlaxLayer",
+    "IntegerLookup",
+    "JaxLayer",
+    "Lambda",
+    "StringLookup",
+    "TFSMLayer",
+    "TextVectorization",
+    "TorchModuleWrapper",
+}
+
+
+def save_model(model: keras.Model, path: str | Path) -> None:
+    """Write the model, with its masks, names and optimizer state, to one `.keras` file.
+
+    The file is an ordinary Keras file with a manifest of sha256 digests beside. It replaces `path`
+    in one step; when anything fails, the old file stays as it was.
+
+    Parameters
+    ----------
+    model : keras.Model
+    path : path ending in ``.keras``
+
+    Raises
+    ------
+    StorageError
+        The name does not end in ``.keras``, or the file cannot be written.
+    """
+    path = Path(path)
+    if path.suffix != ".keras":
+        raise StorageError(
+            "a model is saved to a name that ends in .keras",
+            code="E-SUFFIX",
+            file=path,
+            hint=f"Use {path.with_suffix('.keras').name}.",
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder, "model.keras")
+        keras.saving.save_model(model, plain)
+        members = unzip(plain)
+    metadata = json.loads(members["metadata.json"])
+    metadata.pop("date_saved", None)  # the same model gives the same bytes
+    members["metadata.json"] = json.dumps(metadata, sort_keys=True).encode()
+    masks = {x.name: x.mask.digest for x in model.layers if isinstance(x, MaskedDense)}
+    manifest = {
+        "kind": _KIND,
+        "schema": SCHEMA,
+        "biomask": biomask.__version__,
+        "keras": keras.__version__,
+        "masks": masks,
+    }
+    write_zip(path, members, manifest)
+
+
+def load_model(path: str | Path) -> keras.Model:
+    """Read what `save_model` wrote: the model, compiled, with its masks and names.
+
+    Nothing in the file is run: every member is checked against its sha256, only Keras' and
+    biomask's own classes are allowed, and Keras' safe mode is always on.
+
+    Raises
+    ------
+    StorageError
+        No such file, damaged, altered, not written by `save_model`, written by a newer biomask,
+        or asking for a class that is not allowed.
+    ModelError
+        The weights belong to another mask.
+    """
+    manifest, members = read_zip(path)
+    _check_manifest(manifest, path)
+    try:
+        config = json.loads(members["config.json"])
+        weights = members[_WEIGHTS]
+    except (KeyError, ValueError, RecursionError) as error:
+        raise StorageError(
+            f"the model inside is damaged: {error}",
+            code="E-MODEL-FILE",
+            file=path,
+            hint="Write it again with biomask.save_model.",
+        ) from error
+    _check_classes(config, path)
+    _check_weights(weights, path)
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder, "model.keras")  # a copy of exactly what was checked
+        with zipfile.ZipFile(plain, "w") as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
+        try:
+            model = keras.saving.load_model(plain, safe_mode=True)
+        except BiomaskError:
+            raise
+        except Exception as error:
+            raise StorageError(
+                f"Keras cannot rebuild the model: {error}", code="E-MODEL-FILE", file=path
+            ) from error
+    return model
+
+
+def _check_manifest(manifest: Mapping, path: str | Path) -> None:
+    if manifest.get("kind") != _KIND:
+        raise StorageError(
+            f"this is a {manifest.get('kind', 'file of another kind')}, not a {_KIND}",
+            code="E-KIND",
+            file=path,
+        )
+    if manifest.get("schema") != SCHEMA:
+        raise StorageError(
+            f"the file has schema {manifest.get('schema')}, this biomask reads {SCHEMA}",
+            code="E-SCHEMA",
+            file=path,
+            hint=f"It needs biomask >= {manifest.get('biomask')}.",
+        )
+
+
+def _check_classes(node, path: str | Path) -> None:
+    """Refuse a configuration that names anything but harmless Keras classes and biomask's own."""
+    if isinstance(node, list):
+        for item in node:
+            _check_classes(item, path)
+    if not isinstance(node, dict):
+        return
+    name, module = node.get("class_name"), node.get("module")
+    if name is not None:
+        known = hasattr(_MODULES.get(module), str(name)) and name not in _FORBIDDEN
+        known = known or (module, name) in _MODELS
+        own = str(node.get("registered_name", "")).startswith("biomask>")
+        plain = module is None and name in _VALUES
+        if not (known or plain or (own and str(module).startswith("biomask."))):
+            raise StorageError(
+                f"the model asks for {module}.{name}, which is not a class that biomask loads",
+                code="E-UNSAFE",
+                file=path,
+                hint="Do not trust where this file came from. If it is your own layer, use "
+                "keras.saving.load_model.",
+            )
+    for item in node.values():
+        _check_classes(item, path)
+
+
+def _check_weights(content: bytes, path: str | Path) -> None:
+    """Refuse weights that point to other files."""
+
+    def check(name, group):
+        for key in group:
+            link = group.get(key, getlink=True)
+            outside = not isinstance(link, h5py.HardLink)
+            item = None if outside else group[key]
+            if isinstance(item, h5py.Dataset):
+                outside = bool(item.external) or item.is_virtual
+            if outside:
+                raise StorageError(
+                    f"weight {name}/{key} points to another file",
+                    code="E-UNSAFE",
+                    file=path,
+                    hint="Do not trust where this file came from.",
+                )
+            if isinstance(item, h5py.Group):
+                check(f"{name}/{key}", item)
+
+    try:
+        with h5py.File(io.BytesIO(content), "r") as store:
+            check("", store)
+    except (OSError, RuntimeError, KeyError) as error:
+        raise StorageError(
+            f"the weights inside are damaged: {error}", code="E-MODEL-FILE", file=path
+        ) from error
