@@ -1,0 +1,293 @@
+"""Ablation against networks rebuilt by explicit loops."""
+
+import math
+
+import numpy as np
+import pytest
+
+import biomask as bm
+from biomask.inference import effects, losses
+
+N, R, P, G = 23, 3, 4, 6
+TASKS = {"binary": 1, "multiclass": 3, "regression": 1, "survival": 1}
+
+
+def make_network(task, seed=0, scale=1.0):
+    rng = np.random.default_rng(seed)
+    n_outputs = TASKS[task]
+    genes, pathways = np.array([0, 1, 1, 2, 3, 4, 5]), np.array([0, 0, 1, 1, 2, 3, 3])
+    net = {
+        "x": rng.normal(size=(N, G)),
+        "x_mean": rng.normal(size=G) * 0.1,
+        "edges": (genes, pathways),
+        "w": rng.normal(size=(7, R)),
+        "b": rng.normal(size=(R, P)) * 0.2,
+        "v": rng.normal(size=(R, P, n_outputs)) * scale,
+        "c": rng.normal(size=(R, n_outputs)),
+        "h_mean": rng.normal(size=(R, P)) * 0.1,
+    }
+    net["y"] = {
+        "binary": rng.integers(0, 2, (N, R)),
+        "multiclass": rng.integers(0, 3, (N, R)),
+        "regression": rng.normal(size=(N, R)),
+        # whole times, so that some are tied
+        "survival": np.stack([rng.integers(1, 9, (N, R)), rng.integers(0, 2, (N, R))], -1),
+    }[task]
+    return net
+
+
+def loop_hidden(net, r, without_edge=None, act=math.tanh):
+    """Pre-activations and activations, one sample and one edge at a time."""
+    a = np.zeros((N, P))
+    for i in range(N):
+        for p in range(P):
+            a[i, p] = net["b"][r, p]
+        for e, (g, p) in enumerate(zip(*net["edges"], strict=True)):
+            value = net["x_mean"][g] if e == without_edge else net["x"][i, g]
+            a[i, p] += net["w"][e, r] * value
+    return a, np.vectorize(act)(a)
+
+
+def loop_loss(net, r, h, task):
+    """Loss of every sample from textbook formulas."""
+    z = np.array([[h[i] @ net["v"][r, :, c] + net["c"][r, c] for c in range(TASKS[task])]
+                  for i in range(N)])  # fmt: skip
+    y = net["y"][:, r]
+    if task == "binary":
+        prob = 1 / (1 + np.exp(-z[:, 0]))
+        return -np.where(y == 1, np.log(prob), np.log(1 - prob))
+    if task == "multiclass":
+        return np.array([math.log(sum(math.exp(t) for t in z[i])) - z[i, y[i]] for i in range(N)])
+    if task == "regression":
+        return (y - z[:, 0]) ** 2
+    time, event = y.T
+    loss = np.zeros(N)
+    for i in range(N):
+        risk = sum(math.exp(z[j, 0]) for j in range(N) if time[j] >= time[i])
+        loss[i] = event[i] * (math.log(risk) - z[i, 0])
+    return loss
+
+
+def activations(net):
+    pairs = [loop_hidden(net, r) for r in range(R)]
+    return np.stack([a for a, _ in pairs], 1), np.stack([h for _, h in pairs], 1)
+
+
+@pytest.mark.parametrize("block", [1, 8, 1 << 16])
+@pytest.mark.parametrize("task", TASKS)
+def test_pathway_ablation_equals_the_rebuilt_network(task, block, monkeypatch):
+    monkeypatch.setattr(effects, "BLOCK", block)
+    net = make_network(task)
+    expected = np.zeros((R, P))
+    for r in range(R):
+        _, h = loop_hidden(net, r)
+        full = loop_loss(net, r, h, task)
+        for p in range(P):
+            ablated = h.copy()
+            ablated[:, p] = net["h_mean"][r, p]
+            expected[r, p] = (loop_loss(net, r, ablated, task) - full).sum()
+    _, h = activations(net)
+    got = effects.pathway_ablation(h, net["h_mean"], net["v"], net["c"], net["y"], task)
+    assert got.dtype == np.float64
+    np.testing.assert_allclose(got, expected, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("block", [8, 1 << 16])
+@pytest.mark.parametrize("task", TASKS)
+def test_edge_ablation_equals_the_rebuilt_network(task, block, monkeypatch):
+    monkeypatch.setattr(effects, "BLOCK", block)
+    net = make_network(task)
+    asked = [6, 0, 2]  # a subset, not in the mask's order
+    expected = np.zeros((R, len(asked)))
+    for r in range(R):
+        full = loop_loss(net, r, loop_hidden(net, r)[1], task)
+        for k, e in enumerate(asked):
+            ablated = loop_hidden(net, r, without_edge=e)[1]
+            expected[r, k] = (loop_loss(net, r, ablated, task) - full).sum()
+    a, _ = activations(net)
+    edges = tuple(index[asked] for index in net["edges"])
+    got = effects.edge_ablation(
+        a, net["x"], net["x_mean"], net["w"][asked], edges, net["v"], net["c"], net["y"], task,
+        "tanh",
+    )  # fmt: skip
+    np.testing.assert_allclose(got, expected, rtol=2e-5, atol=2e-5)
+
+
+def test_a_number_by_hand():
+    # One sample, one unit: z = 2 * 0.5 + 0 = 1; without the unit z = 0. y = 1:
+    # loss log(1 + e^-1) = 0.313262 becomes log 2 = 0.693147.
+    got = effects.pathway_ablation(
+        np.full((1, 1, 1), 0.5), np.zeros((1, 1)), np.full((1, 1, 1), 2.0), np.zeros((1, 1)),
+        np.array([1]), "binary",
+    )  # fmt: skip
+    assert got[0, 0] == pytest.approx(0.3798854930417224, rel=1e-6)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+@pytest.mark.parametrize("scale", [60.0, 3000.0])
+def test_logits_of_any_size_give_the_exact_change(task, scale):
+    """exp(d) overflows float32 at the first scale and float64 at the second."""
+    net = make_network(task, scale=scale)
+    _, h = activations(net)
+    h32, v32 = h.astype(np.float32).astype(float), net["v"].astype(np.float32).astype(float)
+    got = effects.pathway_ablation(h, net["h_mean"], net["v"], net["c"], net["y"], task)
+    expected = np.zeros((R, P))
+    for r in range(R):
+        z = h32[:, r] @ v32[r] + net["c"][r]
+        for p in range(P):
+            less = z - np.outer(h32[:, r, p] - net["h_mean"][r, p], v32[r, p])
+            for logits, sign in ((less, 1), (z, -1)):
+                if task == "binary":
+                    logits = np.hstack([np.zeros((N, 1)), logits])
+                right = logits[np.arange(N), net["y"][:, r]]
+                top = logits.max(axis=1)
+                loss = top + np.log(np.exp(logits - top[:, None]).sum(axis=1)) - right
+                expected[r, p] += sign * loss.sum()
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-3 * scale)
+
+
+def test_small_changes_keep_their_digits():
+    """A unit that moves the logit by 1e-5: subtracting two float32 losses would lose it."""
+    rng = np.random.default_rng(0)
+    h, y = rng.normal(size=(200, 1, 2)), rng.integers(0, 2, 200)
+    v, bias = np.array([[[2.0], [1e-5]]]), np.zeros((1, 1))
+    got = effects.pathway_ablation(h, np.zeros((1, 2)), v, bias, y, "binary")[0, 1]
+    z = 2 * h[:, 0, 0] + 1e-5 * h[:, 0, 1]
+    d = 1e-5 * h[:, 0, 1]
+    exact = np.sum(np.logaddexp(0, z - d) - np.logaddexp(0, z) + y * d)
+    assert got == pytest.approx(exact, rel=1e-4)
+
+
+def test_a_unit_at_its_mean_or_without_weight_has_no_effect_at_all():
+    net = make_network("multiclass")
+    _, h = activations(net)
+    h[:, :, 1] = net["h_mean"][:, 1]
+    net["v"][:, 2] = 0
+    got = effects.pathway_ablation(h, net["h_mean"], net["v"], net["c"], net["y"], "multiclass")
+    assert (got[:, 1:3] == 0).all()
+    assert (got[:, 0] != 0).all()
+
+
+def test_labels_shared_by_all_replicates_are_broadcast():
+    net = make_network("binary")
+    _, h = activations(net)
+    shared = net["y"][:, 0]
+    args = (h, net["h_mean"], net["v"], net["c"])
+    np.testing.assert_array_equal(
+        effects.pathway_ablation(*args, shared, "binary"),
+        effects.pathway_ablation(*args, np.repeat(shared[:, None], R, 1), "binary"),
+    )
+
+
+def test_chunks_of_samples_add_up():
+    net = make_network("regression")
+    _, h = activations(net)
+    parts = [
+        effects.pathway_ablation(h[s], net["h_mean"], net["v"], net["c"], net["y"][s], "regression")
+        for s in (slice(0, 9), slice(9, N))
+    ]
+    whole = effects.pathway_ablation(h, net["h_mean"], net["v"], net["c"], net["y"], "regression")
+    np.testing.assert_allclose(parts[0] + parts[1], whole, rtol=1e-6)
+
+
+def test_inputs_are_not_changed():
+    net = make_network("binary")
+    _, h = activations(net)
+    h, v = h.astype(np.float32), net["v"].astype(np.float32)
+    before = h.copy(), v.copy()
+    effects.pathway_ablation(h, net["h_mean"], v, net["c"], net["y"], "binary")
+    np.testing.assert_array_equal(h, before[0])
+    np.testing.assert_array_equal(v, before[1])
+
+
+@pytest.mark.parametrize("name", sorted(effects.ACTIVATIONS))
+def test_activations_agree_with_keras(name):
+    keras = pytest.importorskip("keras")
+    a = np.linspace(-4, 4, 33, dtype=np.float32)
+    expected = np.asarray(keras.activations.get(name)(a))
+    np.testing.assert_allclose(effects.activation_function(name)(a), expected, atol=2e-6)
+
+
+def test_activation_may_be_a_function_but_not_an_unknown_name():
+    assert effects.activation_function(np.cos) is np.cos
+    with pytest.raises(bm.ArgumentError, match=r"'mystery' has no NumPy counterpart.*tanh"):
+        effects.activation_function("mystery")
+
+
+def test_mean_effects_weighs_samples_not_folds():
+    # Folds of 1 and 3 samples, replicates of two groups: (2 + 4)/2 + (6 + 8)/2 = 10 over 4.
+    sums = [np.array([[2.0], [4.0], [1.0]]), np.array([[6.0], [8.0], [1.0]])]
+    got = effects.mean_effects(sums, [1, 3], np.array([0, 0, 1]))
+    np.testing.assert_array_equal(got, [[2.5], [0.5]])
+
+
+def test_pathway_means_turn_inhibiting_genes():
+    mask = bm.Mask.from_dense([[1, 0], [-1, 1], [0, 1]], weighted=True)
+    np.testing.assert_allclose(
+        effects.pathway_means(np.array([[1.0, 2.0, 4.0]]), mask), [[-0.5, 3.0]]
+    )
+
+
+class TestDirection:
+    reference = np.array([[0.0], [1.0], [2.0], [3.0]])
+    # Replicate 1 is replicate 0 with unit and head turned round: the same function.
+    h = np.stack([reference - 1, 1 - reference], axis=1)
+    v = np.array([[[-0.5]], [[0.5]]])
+
+    def test_difference_between_classes_by_hand(self):
+        y = np.array([1, 1, 0, 0])  # genes higher in class 0, mean 2.5 against 0.5
+        got = effects.direction(self.h, self.v, y, "binary", self.reference)
+        np.testing.assert_allclose(got, [[-1.0], [-1.0]])  # 0.5 * (0.5 - 2.5)
+
+    def test_covariance_with_a_number_by_hand(self):
+        y = np.array([0.0, 2.0, 4.0, 6.0])
+        got = effects.direction(self.h, self.v, y, "regression", self.reference)
+        expected = 0.5 * np.cov(self.reference[:, 0], y)[0, 1]
+        np.testing.assert_allclose(got, [[expected], [expected]], rtol=1e-6)
+
+    def test_each_class_against_the_others(self):
+        y = np.array([0, 1, 1, 2])
+        v = np.array([[[0.0, 3.0, 0.0]], [[0.0, -3.0, 0.0]]])
+        got = effects.direction(self.h, v, y, "multiclass", self.reference)
+        # means 0 / 1.5 / 3 against 2 / 1.5 / 1; |v - mean v| = 1, 2, 1
+        np.testing.assert_allclose(got, [[[-2.0, 0.0, 2.0]]] * 2, atol=1e-6)
+
+    def test_survival_is_positive_for_risk(self):
+        y = np.array([[4.0, 1], [3.0, 1], [2.0, 1], [1.0, 1]])  # high genes die first
+        got = effects.direction(self.h, self.v, y, "survival", self.reference)
+        # residuals 1 - (1/4 + 1/3 + 1/2 + 1), ...: -13/12, -1/12, 5/12, 9/12
+        expected = 0.5 * np.cov([0, 1, 2, 3], [-13 / 12, -1 / 12, 5 / 12, 9 / 12])[0, 1]
+        np.testing.assert_allclose(got, [[expected], [expected]], rtol=1e-5)
+
+    def test_an_empty_class_gives_nan(self):
+        got = effects.direction(self.h, self.v, np.ones(4, int), "binary", self.reference)
+        assert np.isnan(got).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "text"),
+    [
+        ({"task": "ranking"}, bm.ArgumentError, "no task 'ranking'"),
+        ({"v": np.zeros((R, P))}, bm.ArgumentError, r"weights \(3, 4\)"),
+        ({"v": np.zeros((R, P, 2))}, bm.ArgumentError, r"weights \(3, 4, 2\)"),
+        ({"h": np.zeros((N, P))}, bm.ArgumentError, r"activations \(23, 4\)"),
+        ({"y": np.zeros(N - 1)}, bm.ArgumentError, r"labels of shape \(22,\)"),
+        ({"y": np.full(N, 2)}, bm.DataError, "binary labels must be 0 to 1"),
+        ({"y": np.full(N, np.nan), "task": "regression"}, bm.DataError, "NaN"),
+    ],
+)
+def test_errors(change, error, text):
+    net = make_network("binary")
+    given = {"h": activations(net)[1], "v": net["v"], "y": net["y"], "task": "binary"} | change
+    with pytest.raises(error, match=text):
+        effects.pathway_ablation(
+            given["h"], net["h_mean"], given["v"], net["c"], given["y"], given["task"]
+        )
+
+
+def test_tied_times_share_one_risk_set():
+    # Two deaths at time 1 among three: both risk sets hold all three samples (Breslow).
+    loss = losses._partial_likelihood(
+        np.zeros((3, 1)), np.array([1.0, 1.0, 2.0]), np.array([1.0, 1.0, 1.0])
+    )
+    np.testing.assert_allclose(loss[:, 0], [math.log(3), math.log(3), 0.0])
