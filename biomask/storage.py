@@ -18,7 +18,8 @@ import numpy as np
 from biomask.errors import StorageError
 
 MAX_BYTES = 2 << 30  # what one file may unpack to
-MAX_RATIO = 200  # unpacked bytes for each packed one, beyond the first megabyte
+MAX_RATIO = 200  # unpacked bytes for each packed one, beyond SMALL
+SMALL = 64 << 20  # never refused: a 0/1 matrix of 9,180 x 230 packs 300 to 1
 MANIFEST = "biomask.json"
 
 
@@ -75,6 +76,9 @@ def _umask() -> int:
 def write_zip(path: str | Path, members: Mapping[str, bytes], manifest: Mapping) -> None:
     """Write `members` and a manifest with the sha256 of each: the same input, the same bytes.
 
+    Members are stored, not compressed: weights hardly shrink, and a model whose optimizer is still
+    all zeros would look like a bomb.
+
     Parameters
     ----------
     path : path
@@ -87,11 +91,10 @@ def write_zip(path: str | Path, members: Mapping[str, bytes], manifest: Mapping)
     text = json.dumps({**manifest, "sha256": digests}, indent=1, sort_keys=True)
     with (
         atomic_write(path) as temporary,
-        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive,
+        zipfile.ZipFile(temporary, "w") as archive,
     ):
         for name, content in [(MANIFEST, text.encode()), *members.items()]:
             info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-            info.compress_type = zipfile.ZIP_DEFLATED
             info.external_attr = 0o644 << 16
             archive.writestr(info, content)
 
@@ -195,8 +198,11 @@ def _read_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) ->
 
 
 def check_unpacked_size(unpacked: int, packed: int, path: str | Path) -> None:
-    """Refuse what unpacks to more than `MAX_BYTES`, or to more than `MAX_RATIO` times its size."""
-    if unpacked > MAX_BYTES or unpacked > max(1 << 20, MAX_RATIO * packed):
+    """Refuse what unpacks to more than `MAX_BYTES`, or to more than `MAX_RATIO` times its size.
+
+    What stays below `SMALL` is harmless and always accepted.
+    """
+    if unpacked > MAX_BYTES or unpacked > max(SMALL, MAX_RATIO * packed):
         raise StorageError(
             f"{packed} bytes would unpack to {unpacked} or more",
             code="E-BOMB",
