@@ -94,7 +94,8 @@ class Aligned:
         there = self.mask.genes.isin(names)
         if not there.all() and (fill is None or not there.any()):
             raise missing_genes(self.mask, names, there)
-        X = _values(table, names, self.mask.genes[there], self.rules, log)
+        check_duplicates(names, self.mask.genes, table.genes, self.rules, log)
+        X = _values(table, names, self.mask.genes[there], self.rules)
         absent = self.mask.genes[~there]
         filled = X.reindex(columns=self.mask.genes)
         filled[absent] = self.means[absent].to_numpy()
@@ -158,8 +159,8 @@ def align(
     BiomaskWarning
         Names that a spreadsheet converted, or values that are counts or logged twice.
     """
-    rules = NameRules(dict(rename or {}), strip_versions, on_duplicate)
-    _check_arguments(min_genes, max_genes, min_overlap)
+    _check_arguments(mask, min_genes, max_genes, min_overlap)
+    rules = NameRules({} if rename is None else dict(rename), strip_versions, on_duplicate)
     log: list[Entry] = []
     mask = mask_with_clean_names(mask, rules, log)
     table = read_table(data, layer=layer, genes=mask.genes)
@@ -167,9 +168,10 @@ def align(
     there = mask.genes.isin(names)
     if there.mean() < min_overlap or not there.any():
         raise little_overlap(mask, names, there, min_overlap, data)
+    check_duplicates(names, mask.genes, table.genes, rules, log)
     kept = _kept_pathways(mask, there, min_genes, max_genes)
     result = _restricted(mask, there, kept)
-    X = _values(table, names, result.genes, rules, log)
+    X = _values(table, names, result.genes, rules)
     noticed, state = _noticed(table, X, data, layer)
     log += [*noticed, *_dropped(mask, there, kept, result)]
     report = build_report(mask, names, there, kept, log, n_samples=len(X), state=state)
@@ -180,8 +182,14 @@ def align(
 # ------------------------------------------------------------------------ steps
 
 
-def _check_arguments(min_genes: int, max_genes: int | None, min_overlap: float) -> None:
-    if max_genes is not None and not 0 <= min_genes <= max_genes:
+def _check_arguments(mask, min_genes: int, max_genes: int | None, min_overlap: float) -> None:
+    if not isinstance(mask, Mask):
+        raise ArgumentError(
+            f"the first argument must be a Mask, received {type(mask).__name__}",
+            code="E-ARGUMENT",
+            hint="The order is bm.align(mask, data).",
+        )
+    if min_genes < 0 or (max_genes is not None and max_genes < min_genes):
         raise ArgumentError(
             f"min_genes={min_genes} and max_genes={max_genes} admit no pathway size",
             code="E-ARGUMENT",
@@ -218,11 +226,8 @@ def _restricted(mask: Mask, there: np.ndarray, kept: np.ndarray) -> Mask:
     return mask.select(genes=mask.genes[used & there], pathways=mask.pathways[kept])
 
 
-def _values(
-    table: Table, names: pd.Index, genes: pd.Index, rules: NameRules, log: list[Entry]
-) -> pd.DataFrame:
+def _values(table: Table, names: pd.Index, genes: pd.Index, rules: NameRules) -> pd.DataFrame:
     """The columns of `genes`, repeats merged, every value a finite number."""
-    check_duplicates(names, genes, table.genes, rules, log)
     places = positions_of(names, genes)
     values = table.columns(np.array([places[gene][0] for gene in genes]))
     if rules.on_duplicate in MERGES:

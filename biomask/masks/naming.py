@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +32,21 @@ _KINDS = {
         r"[OPQ]\d[A-Z\d]{3}\d(-\d+)?|[A-NR-Z]\d([A-Z][A-Z\d]{2}\d){1,2}(-\d+)?"
     ),
 }
+LOOK = "looks the same but has other characters"
+PUNCTUATION = "differs in punctuation"
+SUCCEEDED = "renamed by HGNC"
+PRECEDED = "the older symbol"
 SPREADSHEET = "converted by a spreadsheet"
+CASE = "differs in upper and lower case"
+_CAUSES = {  # with the share of the mask's names that it would explain
+    LOOK: "{:.0%} of the names only look the same (Cyrillic letters, non-breaking spaces).",
+    PUNCTUATION: "{:.0%} of the names differ in punctuation, as when R turns HLA-A into HLA.A.",
+    SUCCEEDED: "{:.0%} of the mask's genes stand in the data under their older symbols.",
+    PRECEDED: "{:.0%} of the mask's genes are older symbols; the data have the newer ones.",
+    SPREADSHEET: "a spreadsheet turned names into dates or numbers ({:.0%} of the mask's genes).",
+    CASE: "{:.0%} of the names differ in upper and lower case; rename the data's columns.",
+}
+_NOTABLE = 0.05  # share of the mask's unmatched names that makes a cause worth telling
 _EXAMINED = 2000  # names looked at to tell what kind of names they are
 
 
@@ -165,13 +180,13 @@ def candidates(data_names: Iterable[str], mask_names: Collection[str]) -> list[C
         look, dash = by_look.get(plain(name)), by_dash.get(_one_dash(name))
         new, old = SUCCESSOR.get(name), PREDECESSOR.get(name)
         if look is not None:
-            found.append(Candidate(name, look, "looks the same but has other characters"))
+            found.append(Candidate(name, look, LOOK))
         elif dash is not None:
-            found.append(Candidate(name, dash, "differs in punctuation"))
+            found.append(Candidate(name, dash, PUNCTUATION))
         elif new in mask_names:
-            found.append(Candidate(name, new, "renamed by HGNC"))
+            found.append(Candidate(name, new, SUCCEEDED))
         elif old in mask_names:
-            found.append(Candidate(name, old, "the older symbol"))
+            found.append(Candidate(name, old, PRECEDED))
         elif serials or not name.isdecimal():
             genes = excel_genes(name, mask_names)
             if genes is not None:
@@ -201,6 +216,8 @@ def probable_cause(data_names: Sequence[str], mask_names: Sequence[str]) -> str:
     """
     if not len(data_names) or not len(mask_names):
         return ""
+    if list(data_names) == [str(i) for i in range(len(data_names))]:
+        return "the columns of the data are numbered, not named; set them to the gene names."
     data_kind, mask_kind = kind_of(data_names), kind_of(mask_names)
     if data_kind != mask_kind:
         return (
@@ -209,16 +226,13 @@ def probable_cause(data_names: Sequence[str], mask_names: Sequence[str]) -> str:
         )
     if data_kind == "Ensembl ids":
         return _ensembl_cause(data_names, mask_names)
-    ways: dict[str, Callable[[str], str]] = {
-        "punctuation, as when R turned HLA-A into HLA.A": _one_dash,
-        "letters or spaces that only look the same (Cyrillic letters, non-breaking spaces)": plain,
-    }
-    shares = {text: _shared(data_names, mask_names, way) for text, way in ways.items()}
-    shares[_case_text(data_names, mask_names)] = _shared(data_names, mask_names, str.casefold)
-    text, share = max(shares.items(), key=lambda item: item[1])
-    if share < 0.05:
-        return ""
-    return text if text.endswith(".") else f"{share:.0%} of these names differ only in {text}."
+    found = Counter(candidate.why for candidate in candidates(data_names, mask_names))
+    shares = {why: count / len(mask_names) for why, count in found.items()}
+    shares[CASE] = _shared(data_names, mask_names, str.casefold)
+    cause = max(shares, key=shares.__getitem__)
+    if cause == CASE and shares[CASE] and (species := _species_cause(data_names, mask_names)):
+        return species
+    return _CAUSES[cause].format(shares[cause]) if shares[cause] >= _NOTABLE else ""
 
 
 def _shared(data_names: Iterable[str], mask_names: Collection[str], way) -> float:
@@ -227,7 +241,7 @@ def _shared(data_names: Iterable[str], mask_names: Collection[str], way) -> floa
 
 
 def _ensembl_cause(data_names: Iterable[str], mask_names: Collection[str]) -> str:
-    if _shared(data_names, mask_names, strip_version) >= 0.05:
+    if _shared(data_names, mask_names, strip_version) >= _NOTABLE:
         return "Ensembl version suffixes (ENSG00000141510.16); pass strip_versions=True."
     species = [
         {found[2] or "human" for name in names if (found := _ENSEMBL.fullmatch(name))}
@@ -242,17 +256,16 @@ def _ensembl_cause(data_names: Iterable[str], mask_names: Collection[str]) -> st
     return ""
 
 
-def _case_text(data_names: Iterable[str], mask_names: Iterable[str]) -> str:
-    data_mouse, mask_mouse = (_share_of_mouse(names) for names in (data_names, mask_names))
-    if (data_mouse > 0.5) != (mask_mouse > 0.5):
-        sides = ("mouse", "human") if data_mouse > 0.5 else ("human", "mouse")
-        return (
-            f"species: the data look like {sides[0]} symbols (case of Trp53), the mask like "
-            f"{sides[1]} (case of TP53); use gene sets of the data's species or an ortholog table. "
-            "Changing the case is not an ortholog mapping: it pairs genes that are not orthologs "
-            "and misses those with other names (Trp53, TP53)."
-        )
-    return "upper and lower case; rename the columns of the data to the case of the mask"
+def _species_cause(data_names: Iterable[str], mask_names: Iterable[str]) -> str:
+    data_mouse, mask_mouse = (_share_of_mouse(names) > 0.5 for names in (data_names, mask_names))
+    if data_mouse == mask_mouse:
+        return ""
+    species = ("mouse", "human") if data_mouse else ("human", "mouse")
+    return (
+        "species: the data have {} symbols, the mask has {} ones (mouse Trp53, human TP53); use "
+        "gene sets of the data's species or an ortholog table. Changing the case is no ortholog "
+        "mapping: it pairs genes that are not orthologs and misses those with other names."
+    ).format(*species)
 
 
 def _share_of_mouse(names: Iterable[str]) -> float:

@@ -103,7 +103,7 @@ def check_duplicates(
     names : Index
         Names of the columns after the rules.
     genes : Index
-        The genes that will be used: only their repeats matter.
+        The genes of the mask: only their repeats matter.
     given : object array
         The names as they were given, to be shown.
     """
