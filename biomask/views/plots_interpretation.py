@@ -1,0 +1,321 @@
+"""Plots of one trained network: edges, activities, attributions, and why not to trust them yet."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+
+from biomask.errors import ArgumentError
+from biomask.views import tables
+from biomask.views.figures import BLUE, COLUMN, DIVERGING, PALE, PALETTE, canvas, styled
+from biomask.views.labels import display_names, literal, shorten, wrap
+
+
+@styled
+def plot_edge_weights(
+    edges: pd.DataFrame,
+    *,
+    pathway: str | None = None,
+    value: str = "weight",
+    n: int = 20,
+    ax: Axes | None = None,
+) -> Axes:
+    """Signed bars: the genes of one pathway, those with the largest absolute value.
+
+    Parameters
+    ----------
+    edges : DataFrame
+        Columns ``gene``, ``pathway`` and `value`, as `biomask.edge_weights` gives them, or the
+        ``edges`` of a study.
+    pathway : str, optional
+        Which one; may be left out when the table holds only one.
+    value : str
+        The column to draw.
+    n : int
+        How many genes at most.
+    ax : Axes, optional
+
+    Raises
+    ------
+    ArgumentError
+        A column or the pathway is missing, or there are several pathways and none is chosen.
+    """
+    tables.at_least_one(n, "plot_edge_weights")
+    table = tables.checked(edges, "plot_edge_weights", numbers=(value,), names=("gene", "pathway"))
+    held = table["pathway"].unique()
+    if pathway is None and len(held) > 1:
+        raise ArgumentError(
+            f"plot_edge_weights draws one pathway, the table holds {len(held):,}",
+            code="E-PLOT-NAMES",
+            hint="Choose one with pathway=.",
+        )
+    pathway = held[0] if pathway is None else pathway
+    table = table[table["pathway"] == pathway]
+    if table.empty:
+        raise ArgumentError(
+            "plot_edge_weights: the table has no such pathway", code="E-PLOT-NAMES", genes=[pathway]
+        )
+    top = _largest(table, value, n)
+    ax = canvas(ax, COLUMN, tables.rows_height(list(top["gene"]), frame=0.9))
+    shown = f" ({len(top)} of {len(table):,} genes)" if len(top) < len(table) else ""
+    tables.signed_bars(ax, top["gene"], top[value].to_numpy(), tables.sentence(value) + shown)
+    ax.set_title(literal(wrap(pathway, width=32)), loc="left")
+    return ax
+
+
+@styled
+def plot_attributions(
+    attributions: pd.Series | pd.DataFrame,
+    *,
+    value: str = "attribution",
+    n: int = 20,
+    ax: Axes | None = None,
+) -> Axes:
+    """Signed bars: the genes or pathways with the largest absolute attribution.
+
+    Parameters
+    ----------
+    attributions : Series, or DataFrame with the column `value`
+        Indexed by gene or pathway, whose kind is the name of the index; or a DataFrame with a
+        column ``gene`` or ``pathway``.
+    value : str
+    n : int
+        How many bars at most.
+    ax : Axes, optional
+
+    Raises
+    ------
+    ArgumentError
+        A column is missing or not finite.
+    """
+    tables.at_least_one(n, "plot_attributions")
+    table = attributions.to_frame(value) if isinstance(attributions, pd.Series) else attributions
+    kind = next(
+        (kind for kind in ("gene", "pathway") if kind in getattr(table, "columns", ())), None
+    )
+    if kind is None:
+        kind = getattr(getattr(table, "index", None), "name", None) or "gene"
+    table = tables.checked(table, "plot_attributions", numbers=(value,), names=(kind,))
+    top = _largest(table, value, n)
+    names = display_names(top[kind])
+    ax = canvas(ax, COLUMN, tables.rows_height(names))
+    tables.signed_bars(ax, top[kind], top[value].to_numpy(), tables.sentence(value))
+    tables.show_count(ax, len(top), len(table), f"{kind}s")
+    return ax
+
+
+@styled
+def plot_activity(
+    activity: pd.DataFrame | pd.Series,
+    groups: pd.DataFrame | pd.Series,
+    *,
+    ax: Axes | None = None,
+) -> Axes:
+    """Pathway activity by group of samples.
+
+    One pathway: a box a group (quartiles, whiskers to 1.5 interquartile ranges), coloured by the
+    second column of `groups`. Several: a heat map of the means, blue below 0 and red above.
+
+    Parameters
+    ----------
+    activity : DataFrame, shape (n_samples, n_pathways), or Series
+        As `biomask.pathway_activity` gives it.
+    groups : Series or DataFrame, indexed like `activity`
+        One or two columns, such as cell type and condition.
+    ax : Axes, optional
+
+    Raises
+    ------
+    ArgumentError
+        The samples of the two differ, or `groups` has missing values or more than two columns.
+    """
+    activity = activity.to_frame() if isinstance(activity, pd.Series) else activity
+    activity = tables.checked(activity, "plot_activity")
+    tables.finite(activity, "plot_activity", "activity")
+    groups = groups.to_frame(groups.name or "group") if isinstance(groups, pd.Series) else groups
+    groups = tables.checked(groups, "plot_activity")
+    _check_groups(activity, groups)
+    draw = _draw_boxes if activity.shape[1] == 1 else _draw_means
+    return draw(activity, groups, ax)
+
+
+def _check_groups(activity: pd.DataFrame, groups: pd.DataFrame) -> None:
+    if not groups.index.equals(activity.index):
+        raise ArgumentError(
+            "plot_activity: groups must have the samples of activity, in the same order",
+            code="E-PLOT-NAMES",
+            hint="Use groups.loc[activity.index].",
+        )
+    if groups.shape[1] > 2 or groups.isna().to_numpy().any():
+        raise ArgumentError(
+            f"plot_activity needs one or two columns of groups without missing values, received "
+            f"{groups.shape[1]} columns with {int(groups.isna().to_numpy().sum())} missing",
+            code="E-PLOT-VALUES",
+        )
+
+
+def _levels(group: pd.Series) -> list[str]:
+    """The groups that occur, in the order of the categories, else sorted."""
+    return [
+        str(level)
+        for level in group.astype("category").cat.remove_unused_categories().cat.categories
+    ]
+
+
+def _draw_boxes(activity: pd.DataFrame, groups: pd.DataFrame, ax: Axes | None) -> Axes:
+    first, second = groups.columns[0], groups.columns[-1]
+    levels = _levels(groups[first])
+    hues = _levels(groups[second])
+    colors = [PALETTE[i % len(PALETTE)] if first != second else BLUE for i in range(len(hues))]
+    names = display_names(levels, width=20)
+    ax = canvas(ax, max(COLUMN, 0.9 + 0.3 * len(levels) * max(1, len(hues) / 2)), 2.8)
+    sns.boxplot(
+        x=groups[first].astype(str),
+        y=activity.iloc[:, 0],
+        hue=groups[second].astype(str),
+        order=levels,
+        hue_order=hues,
+        palette=colors,
+        saturation=1,
+        width=0.75,
+        linewidth=0.7,
+        medianprops={"color": "white", "linewidth": 1.2},
+        fliersize=0.8,
+        legend=first != second,
+        ax=ax,
+    )
+    upright = max(map(len, names)) * len(names) < 40
+    ax.set_xticks(range(len(levels)), names, rotation=0 if upright else 90)
+    ax.set_xlabel("")
+    ax.set_ylabel(literal(wrap(activity.columns[0], 30)) + "\nactivity")
+    if first != second:
+        ax.legend(
+            loc="lower left", bbox_to_anchor=(0, 1), ncols=4, columnspacing=1, handletextpad=0.4
+        )
+    return ax
+
+
+def _draw_means(activity: pd.DataFrame, groups: pd.DataFrame, ax: Axes | None) -> Axes:
+    keys = [pd.Categorical(groups[c].astype(str), _levels(groups[c])) for c in groups.columns]
+    means = activity.groupby(keys, observed=True).mean().T
+    columns = [" · ".join(key) if isinstance(key, tuple) else key for key in means.columns]
+    rows = display_names(means.index)
+    height = tables.rows_height(rows, frame=1.5)
+    ax = canvas(ax, max(COLUMN, 2.9 + 0.17 * len(columns)), height)
+    limit = float(np.abs(means.to_numpy()).max()) or 1.0
+    image = ax.imshow(means, cmap=DIVERGING, norm=Normalize(-limit, limit), aspect="auto")
+    tables.label_rows(ax, rows)
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.set_xticks(range(len(columns)), display_names(columns), rotation=90)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    ax.figure.colorbar(image, ax=ax, label="Mean activity", shrink=0.8, pad=0.02)
+    return ax
+
+
+@styled
+def plot_weight_rank_agreement(ranks: pd.DataFrame, *, n: int = 10, ax: Axes | None = None) -> Axes:
+    """The rank of a pathway in several trainings: a dot each, joined by a line.
+
+    Shown are the pathways among the first `n` of the first training. Above stands the mean
+    pairwise Spearman coefficient over all pathways.
+
+    Parameters
+    ----------
+    ranks : DataFrame, shape (n_pathways, n_trainings)
+        Rank 1 is the most important pathway. A column is one training, such as a seed.
+    n : int
+    ax : Axes, optional
+
+    Raises
+    ------
+    ArgumentError
+        Fewer than two trainings or pathways, or a rank below 1.
+    """
+    tables.at_least_one(n, "plot_weight_rank_agreement")
+    ranks = tables.checked(ranks, "plot_weight_rank_agreement")
+    values = tables.finite(ranks, "plot_weight_rank_agreement", "rank")
+    if values.shape[0] < 2 or values.shape[1] < 2 or values.min() < 1:
+        raise ArgumentError(
+            "plot_weight_rank_agreement needs ranks, 1 the most important, of at least two "
+            f"pathways in two trainings, received shape {values.shape} from {values.min():g}",
+            code="E-PLOT-VALUES",
+            hint="importances.rank(ascending=False) makes ranks.",
+        )
+    top = ranks.iloc[np.argsort(values[:, 0], kind="stable")[:n]]
+    names = display_names(top.index)
+    ax = canvas(ax, COLUMN, tables.rows_height(names, frame=1.0))
+    y = tables.label_rows(ax, names)
+    ax.hlines(y, top.min(axis=1), top.max(axis=1), color=PALE, linewidth=2, zorder=1)
+    for i, column in enumerate(top.columns):
+        label = literal(shorten(column, 12))
+        color = PALETTE[i % len(PALETTE)]
+        ax.scatter(top[column], y, s=16, color=color, label=label, alpha=0.9, linewidths=0)
+    tables.rank_axis(ax, len(ranks))
+    ax.set_title(f"mean Spearman {tables.signed(_mean_spearman(ranks))}", loc="right", pad=16)
+    ax.legend(
+        loc="lower right",
+        bbox_to_anchor=(1, 0.99),
+        ncols=4,
+        handletextpad=0,
+        columnspacing=0.6,
+    )
+    return ax
+
+
+def _mean_spearman(ranks: pd.DataFrame) -> float:
+    pairs = ranks.corr(method="spearman").to_numpy()
+    return float(pairs[np.triu_indices(len(pairs), 1)].mean())
+
+
+@styled
+def plot_weight_by_size(
+    table: pd.DataFrame, *, value: str = "importance", ax: Axes | None = None
+) -> Axes:
+    """Importance of each pathway against its number of genes, with Spearman's coefficient.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``size`` (genes, at least 1) and `value`, one row a pathway.
+    value : str
+        Such as ``importance``, ``effect`` or ``weight``.
+    ax : Axes, optional
+
+    Raises
+    ------
+    ArgumentError
+        A column is missing or not finite, or a size below 1.
+    """
+    table = tables.checked(table, "plot_weight_by_size", numbers=("size", value))
+    if table["size"].min() < 1:
+        raise ArgumentError(
+            "plot_weight_by_size needs sizes >= 1", code="E-PLOT-VALUES", column="size"
+        )
+    ax = canvas(ax, COLUMN, 2.6)
+    ax.scatter(
+        table["size"],
+        table[value],
+        s=9,
+        color=BLUE,
+        alpha=0.6,
+        linewidths=0,
+        rasterized=len(table) > 5000,
+    )
+    if table["size"].max() > 30:
+        ax.set_xscale("log")
+        ax.xaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:,.0f}"))
+    ax.set_xlabel("Genes in the pathway")
+    ax.set_ylabel(tables.sentence(value))
+    tables.rank_correlation(ax, table["size"], table[value], loc="right")
+    return ax
+
+
+def _largest(table: pd.DataFrame, value: str, n: int) -> pd.DataFrame:
+    """The `n` rows with the largest absolute value, the most positive first."""
+    order = np.argsort(-table[value].abs().to_numpy(), kind="stable")[:n]
+    return table.iloc[order].sort_values(value, ascending=False, kind="stable")
