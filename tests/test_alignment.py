@@ -1,0 +1,692 @@
+"""align: names decide, nothing is dropped or changed silently, inputs stay as they were."""
+
+import subprocess
+import sys
+import warnings
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+import biomask as bm
+from biomask.masks.expression import state_of
+from biomask.masks.matrices import as_frame
+
+SETS = {"P1": ["A", "B", "C"], "P2": ["C", "D"], "P3": ["E"], "P4": ["A", "F", "G", "H"]}
+
+
+@pytest.fixture
+def mask():
+    return bm.Mask.from_sets(SETS)
+
+
+def frame(genes, n=4, seed=0):
+    """Positive, neither whole nor equal in total, so that nothing is worth a warning."""
+    values = np.random.default_rng(seed).uniform(2.5, 9, (n, len(genes)))
+    return pd.DataFrame(values, index=[f"s{i}" for i in range(n)], columns=list(genes))
+
+
+def align(mask, data, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", bm.BiomaskWarning)
+        return bm.align(mask, data, **{"min_genes": 1, "max_genes": None, **options})
+
+
+# ------------------------------------------------------------------------ the result
+
+
+def test_align_basics(mask):
+    data = frame("ZHCBAD")  # no E, F, G
+    aligned = align(mask, data, min_genes=2)
+    assert aligned.mask.genes.tolist() == ["A", "B", "C", "D", "H"]
+    assert aligned.mask.pathways.tolist() == ["P1", "P2", "P4"]
+    assert aligned.mask.to_sets() == {"P1": ["A", "B", "C"], "P2": ["C", "D"], "P4": ["A", "H"]}
+    assert aligned.X.columns.equals(aligned.mask.genes)
+    assert aligned.X.index.equals(data.index)
+    assert (aligned.X.dtypes == np.float32).all()
+    expected = data.reindex(columns=aligned.mask.genes).astype(np.float32)
+    np.testing.assert_array_equal(aligned.X.to_numpy(), expected.to_numpy())
+
+
+def test_sizes_count_the_genes_that_are_present(mask):
+    data = frame("ABCDEF")  # P1: 3 of 3, P2: 2 of 2, P3: 1 of 1, P4: 2 of 4
+    aligned = align(mask, data, min_genes=2, max_genes=2)
+    assert aligned.mask.pathways.tolist() == ["P2", "P4"]
+    coverage = aligned.report.coverage
+    assert coverage["size"].tolist() == [3, 2, 1, 4]
+    assert coverage["present"].tolist() == [3, 2, 1, 2]
+    assert coverage["coverage"].tolist() == [1, 1, 1, 0.5]
+    assert coverage["kept"].tolist() == [False, True, False, True]
+    assert coverage.index.equals(mask.pathways)
+
+
+def test_report_accounts_for_every_name(mask):
+    report = align(mask, frame("ZABCDEF"), min_genes=2).report
+    assert report.counts.to_dict() == {
+        "samples": 4,
+        "matched": 6,
+        "only_in_mask": 2,
+        "only_in_data": 1,
+        "pathways": 4,
+        "pathways_kept": 3,
+    }
+    assert report.matched.tolist() == list("ABCDEF")
+    assert report.only_in_mask.tolist() == ["G", "H"]
+    assert report.only_in_data.tolist() == ["Z"]
+    told = set(zip(report.dropped["side"], report.dropped["name"], strict=True))
+    assert told == {
+        ("pathway", "P3"),
+        ("gene", "E"),
+        ("mask", "G"),
+        ("mask", "H"),
+        ("data", "Z"),
+    }
+    assert report.to_frame().columns.tolist() == ["action", "side", "name", "to", "detail"]
+    assert len(report.to_frame()) == len(report.entries)
+
+
+def test_report_shows_itself():
+    mask = bm.Mask.from_sets({"<script>alert(1)</script>": ["A", "B"]})
+    report = align(mask, frame("ABZ")).report
+    text = repr(report)
+    assert "2 of the mask's 2 genes are in the data (100.0%)" in text
+    assert "4 samples x 3 genes, 1 not in the mask" in text
+    assert "pathways: 1 of 1 kept" in text
+    page = report._repr_html_()
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_default_filters_on_a_toy_mask_say_what_to_change(mask):
+    with pytest.raises(bm.AlignmentError, match=r"min_genes=10 or max_genes=300") as caught:
+        bm.align(mask, frame("ABCDEFGH"))
+    assert caught.value.code == "E-ALIGN-EMPTY"
+    assert "have 1 to 4" in str(caught.value)
+
+
+def test_pathway_without_a_present_gene_goes_even_at_zero(mask):
+    aligned = align(mask, frame("ABCD"), min_genes=0)
+    assert aligned.mask.pathways.tolist() == ["P1", "P2", "P4"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"min_genes": 5, "max_genes": 4},
+        {"min_genes": -1},
+        {"min_overlap": 1.5},
+        {"on_duplicate": "median"},
+    ],
+)
+def test_arguments_are_checked(mask, options):
+    with pytest.raises(bm.ArgumentError, match=next(iter(options))):
+        align(mask, frame("ABCD"), **options)
+
+
+def test_arguments_swapped(mask):
+    with pytest.raises(bm.ArgumentError, match=r"bm\.align\(mask, data\)"):
+        bm.align(frame("AB"), mask)
+
+
+# ------------------------------------------------------------------------ order means nothing
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.permutations(range(8)), st.permutations(range(4)), st.permutations(range(8)))
+def test_permuting_anything_changes_nothing_by_name(columns, pathways, genes):
+    mask, data = bm.Mask.from_sets(SETS), frame("ABCDEFGH")
+    expected = align(mask, data)
+    shuffled = mask.select(genes=mask.genes[genes], pathways=mask.pathways[pathways])
+    found = align(shuffled, data.iloc[:, columns])
+    assert found.X.columns.equals(found.mask.genes)
+    pd.testing.assert_frame_equal(found.X[expected.X.columns], expected.X)
+    assert found.mask.select(genes=mask.genes, pathways=mask.pathways) == expected.mask
+
+
+# ------------------------------------------------------------------------ overlap
+
+
+def test_no_overlap_names_five_of_each_side():
+    genes = [f"KRT{i}" for i in range(7)]
+    mask = bm.Mask.from_sets({"P": genes})
+    with pytest.raises(bm.AlignmentError) as caught:
+        align(mask, frame([f"x{i}" for i in range(6)]))
+    text = str(caught.value)
+    assert caught.value.code == "E-ALIGN-NONE"
+    assert "'KRT0', 'KRT1', 'KRT2', 'KRT3', 'KRT4' and 2 more" in text
+    assert "'x0', 'x1', 'x2', 'x3', 'x4' and 1 more" in text
+
+
+def test_low_overlap_fails_until_allowed(mask):
+    data = frame("AZYX")  # 1 of 8 genes
+    with pytest.raises(bm.AlignmentError, match="1 of the mask's 8 genes") as caught:
+        align(mask, data)
+    assert caught.value.code == "E-ALIGN-LOW"
+    assert "min_overlap=25%" in str(caught.value)
+    assert align(mask, data, min_overlap=0.125).mask.genes.tolist() == ["A"]
+
+
+def test_overlap_of_exactly_the_minimum_is_enough(mask):
+    assert align(mask, frame("AB")).mask.shape == (2, 2)  # 2 of 8 is 25 %
+
+
+def test_transposed_data(mask):
+    with pytest.raises(bm.AlignmentError, match=r"pass data\.T") as caught:
+        align(mask, frame("ABCDEFGH").T)
+    assert caught.value.code == "E-ALIGN-TRANSPOSED"
+
+
+def test_transposed_mask(mask):
+    flipped = bm.Mask.from_dense(mask.to_dense().T)
+    with pytest.raises(bm.AlignmentError, match="mask looks transposed") as caught:
+        align(flipped, frame("ABCDEFGH"))
+    assert caught.value.code == "E-ALIGN-TRANSPOSED"
+
+
+def test_var_column_that_holds_the_names_is_pointed_out(mask):
+    var = pd.DataFrame({"symbol": list("ABCD")}, index=[f"ENSG{i:011d}" for i in range(4)])
+    data = anndata.AnnData(np.ones((2, 4), np.float32), var=var)
+    with pytest.raises(bm.AlignmentError, match=r"'symbol' of \.var has 4 of the mask's genes"):
+        align(mask, data)
+
+
+def test_cause_is_told_when_some_match(mask):
+    data = frame(["A", "B", "C", "d", "e", "f"])
+    assert "upper and lower case" in align(mask, data).report.cause
+
+
+# ------------------------------------------------------------------------ repeats
+
+
+@pytest.fixture
+def repeated():
+    return pd.DataFrame(
+        [[1.5, 5.0, 2.0], [3.25, 7.0, 8.5]], columns=["A", "B", "A"], index=["s0", "s1"]
+    )
+
+
+def test_repeated_gene_is_an_error_with_its_columns(mask, repeated):
+    with pytest.raises(bm.AlignmentError, match="'A' at column 1, 'A' at column 3") as caught:
+        align(mask, repeated)
+    assert caught.value.code == "E-ALIGN-DUPLICATE"
+    assert caught.value.genes == ["A"]
+
+
+@pytest.mark.parametrize(
+    ("how", "a"),
+    [("sum", [3.5, 11.75]), ("mean", [1.75, 5.875]), ("max", [2, 8.5]), ("first", [1.5, 3.25])],
+)
+def test_repeated_gene_is_merged_on_request(mask, repeated, how, a):
+    aligned = align(mask, repeated, on_duplicate=how)
+    assert aligned.X["A"].tolist() == a
+    assert aligned.X["B"].tolist() == [5, 7]
+    (row,) = aligned.report.duplicates.itertuples()
+    assert (row.action, row.name) == ("merged", "A")
+    assert row.detail == f"{how} of 'A' at column 1, 'A' at column 3"
+
+
+def test_repeated_gene_outside_the_mask_is_only_reported(mask):
+    aligned = align(mask, frame(["A", "B", "Z", "Z"]))
+    assert aligned.report.duplicates[["action", "name"]].values.tolist() == [["ignored", "Z"]]
+    assert aligned.report.only_in_data.tolist() == ["Z"]
+
+
+# ------------------------------------------------------------------------ names
+
+
+def test_white_space_is_trimmed_on_both_sides_and_reported():
+    mask = bm.Mask.from_sets({"P": ["A ", "B"]})
+    aligned = align(mask, frame(["\u00a0A", "B\u200b"]))
+    assert aligned.mask.genes.tolist() == ["A", "B"]
+    assert aligned.report.renamed[["side", "name", "to"]].values.tolist() == [
+        ["mask", "A ", "A"],
+        ["data", "\u00a0A", "A"],
+        ["data", "B\u200b", "B"],
+    ]
+    assert aligned.mask.report["action"].tolist() == ["renamed gene"]
+
+
+def test_trimming_that_makes_a_repeat_is_an_error(mask):
+    with pytest.raises(bm.AlignmentError, match="'A' at column 1, 'A ' at column 3"):
+        align(mask, frame(["A", "B", "A "]))
+    with pytest.raises(bm.MaskError, match="repeated"):
+        align(bm.Mask.from_sets({"P": ["A ", "A"]}), frame("AB"))
+
+
+def test_rename_is_applied_reported_and_checked_again():
+    mask = bm.Mask.from_sets({"P": ["SEPTIN2", "G6PC1", "A"]})
+    data = frame(["SEPT2", "G6PC", "A"])
+    aligned = align(mask, data)
+    proposed = aligned.report.candidates
+    assert proposed[["name", "to"]].values.tolist() == [["SEPT2", "SEPTIN2"], ["G6PC", "G6PC1"]]
+    assert aligned.mask.genes.tolist() == ["A"]  # proposed, not applied
+    applied = align(mask, data, rename=dict(zip(proposed["name"], proposed["to"], strict=True)))
+    assert applied.mask.genes.tolist() == ["SEPTIN2", "G6PC1", "A"]
+    np.testing.assert_array_equal(applied.X["G6PC1"], data["G6PC"].astype(np.float32))
+    assert applied.report.renamed["detail"].tolist() == ["rename=", "rename="]
+    both = frame(["SEPT2", "SEPTIN2", "A"])
+    with pytest.raises(bm.AlignmentError, match="'SEPT2' at column 1, 'SEPTIN2' at column 2"):
+        align(mask, both, rename={"SEPT2": "SEPTIN2"})
+
+
+def test_rename_of_an_absent_name_is_noted(mask):
+    notes = align(mask, frame("AB"), rename={"Q": "C"}).report.to_frame()
+    assert "Q" in notes[notes["action"] == "note"]["name"].tolist()
+
+
+def test_ensembl_versions_only_on_request_and_only_ensembl():
+    mask = bm.Mask.from_sets({"P": ["ENSG00000141510", "IGF2.1", "AN4965.2"]})
+    data = frame(["ENSG00000141510.16", "IGF2.1", "AN4965.2", "IGF2"])
+    assert align(mask, data).mask.genes.tolist() == ["IGF2.1", "AN4965.2"]
+    stripped = align(mask, data, strip_versions=True)
+    assert stripped.mask.genes.tolist() == ["ENSG00000141510", "IGF2.1", "AN4965.2"]
+    assert stripped.report.renamed["name"].tolist() == ["ENSG00000141510.16"]
+
+
+def test_stripped_versions_are_checked_again():
+    mask = bm.Mask.from_sets({"P": ["ENSG00000182378", "ENSG00000141510"]})
+    data = frame(["ENSG00000182378.15", "ENSG00000182378.15_PAR_Y", "ENSG00000141510.1"])
+    with pytest.raises(bm.AlignmentError, match="several columns"):
+        align(mask, data, strip_versions=True)
+    merged = align(mask, data, strip_versions=True, on_duplicate="sum")
+    np.testing.assert_allclose(merged.X["ENSG00000182378"], data.iloc[:, :2].sum(axis=1), rtol=1e-6)
+
+
+def test_spreadsheet_dates_warn_with_the_probable_gene():
+    mask = bm.Mask.from_sets({"P": ["MARCHF1", "SEPTIN2", "A", "B"]})
+    with pytest.warns(bm.BiomaskWarning, match=r"'1-Mar \(MARCHF1\)', '2-Sep \(SEPTIN2\)'"):
+        aligned = bm.align(mask, frame(["1-Mar", "2-Sep", "A", "B"]), min_genes=1)
+    assert aligned.mask.genes.tolist() == ["A", "B"]
+    assert aligned.report.candidates["to"].tolist() == ["MARCHF1", "SEPTIN2"]
+
+
+def test_nameless_columns_are_left_out_and_noted(mask):
+    data = frame(["A", "B", "x", "y"])
+    data.columns = ["A", "B", None, np.nan]
+    report = align(mask, data).report
+    assert "2 columns have no name and are left out" in report.to_frame()["detail"].tolist()
+    assert len(report.only_in_data) == 0
+
+
+def test_entrez_numbers_match_text():
+    mask = bm.Mask.from_sets({"P": ["7157", "672"]})
+    data = pd.DataFrame([[2.5, 4.5]], columns=[672, 7157])
+    assert align(mask, data).X.iloc[0].tolist() == [4.5, 2.5]
+
+
+def test_several_levels_of_names_are_refused(mask):
+    data = pd.DataFrame([[1.5]], columns=pd.MultiIndex.from_tuples([("A", "x")]))
+    with pytest.raises(bm.AlignmentError, match="2 levels"):
+        align(mask, data)
+
+
+# ------------------------------------------------------------------------ values
+
+
+@pytest.mark.parametrize("kind", [pd.DataFrame, sparse.csr_array])
+def test_not_finite_values_are_named(mask, kind):
+    values = frame("ABCD")
+    values.loc["s1", "B"] = np.nan
+    values.loc["s2", "B"] = np.inf
+    values.loc["s2", "D"] = 1e300  # beyond float32
+    data = values
+    if kind is not pd.DataFrame:
+        data = anndata.AnnData(kind(values.to_numpy()), obs=values[[]], var=values.T[[]])
+    with pytest.raises(bm.DataError, match="1 NaN and 2 infinite values") as caught:
+        align(mask, data)
+    assert caught.value.genes == ["B", "D"]
+    assert "2 samples ('s1', 's2')" in str(caught.value)
+
+
+def test_not_finite_values_of_unused_genes_do_not_matter(mask):
+    data = frame("ABZ").assign(Z=np.nan)
+    assert align(mask, data).X.shape == (4, 2)
+
+
+def test_text_column_of_a_gene_is_an_error_and_of_no_gene_is_not(mask):
+    assert align(mask, frame("AB").assign(label="ill")).mask.genes.tolist() == ["A", "B"]
+    with pytest.raises(bm.DataError, match="do not hold numbers") as caught:
+        align(mask, frame("AB").assign(C="ill"))
+    assert caught.value.genes == ["C"]
+
+
+def test_constant_genes_are_kept_and_reported(mask):
+    data = frame("ABCD").assign(B=0.0, D=3.5)
+    aligned = align(mask, data)
+    assert aligned.X["B"].tolist() == [0, 0, 0, 0]
+    assert aligned.report.constant[["name", "detail"]].values.tolist() == [
+        ["B", "0 in every sample"],
+        ["D", "3.5 in every sample"],
+    ]
+    assert len(align(mask, data.iloc[:1]).report.constant) == 0  # one sample says nothing
+
+
+def test_raw_is_never_used_and_layers_only_by_name(mask):
+    values = frame("ABCD")
+    data = anndata.AnnData(values, layers={"other": values.to_numpy() + 1})
+    data.raw = data.copy()
+    data.X = values.to_numpy() * 1.1
+    aligned = align(mask, data)
+    np.testing.assert_allclose(aligned.X, values * 1.1, rtol=1e-6)
+    notes = aligned.report.to_frame()
+    assert notes[notes["name"] == ".raw"]["detail"].tolist() == ["not used; the values are .X"]
+    np.testing.assert_allclose(align(mask, data, layer="other").X, values + 1, rtol=1e-6)
+    with pytest.raises(bm.DataError, match=r"no layer 'counts'.*'other'"):
+        align(mask, data, layer="counts")
+    with pytest.raises(bm.DataError, match="needs an AnnData"):
+        align(mask, values, layer="other")
+
+
+def test_empty_x_points_to_the_layers(mask):
+    data = anndata.AnnData(layers={"counts": np.ones((2, 1))}, var=pd.DataFrame(index=["A"]))
+    with pytest.raises(bm.DataError, match=r"empty \.X.*'counts'"):
+        align(mask, data)
+
+
+def test_no_samples(mask):
+    with pytest.raises(bm.DataError, match="no sample"):
+        align(mask, frame("ABCD").iloc[:0])
+
+
+def test_repeated_samples_are_noted(mask):
+    data = frame("ABCD")
+    data.index = ["s", "t", "s", "u"]
+    notes = align(mask, data).report.to_frame()
+    assert notes[notes["side"] == "sample"]["name"].tolist() == ["'s'"]
+
+
+# ------------------------------------------------------------------------ state of the values
+
+COUNTS = np.random.default_rng(1).poisson(3, (30, 200)).astype(float)
+NORMALISED = COUNTS / COUNTS.sum(axis=1, keepdims=True) * 1e4
+
+
+@pytest.mark.parametrize(
+    ("values", "state", "warned"),
+    [
+        (COUNTS, "raw counts", True),
+        (NORMALISED, "normalised to equal totals, not logged", True),
+        (np.log1p(NORMALISED), "normalised and log1p", False),
+        (np.log1p(np.log1p(NORMALISED)), "log1p applied twice", True),
+        (np.log1p(COUNTS * 2.5), "logged", False),
+        (COUNTS - COUNTS.mean(axis=0), "centred or scaled", False),
+        (COUNTS * 12.3, "not logged", True),
+        (np.minimum(COUNTS, 2), "small whole numbers", False),
+        (COUNTS / COUNTS.max(), "on a unit scale", False),
+        (np.log1p(np.log1p(COUNTS * 99)), "logged, perhaps twice", False),
+    ],
+)
+def test_state_of_the_values_is_named(values, state, warned):
+    genes = [f"KRT{i}" for i in range(200)]
+    mask = bm.Mask.from_sets({"P": genes[:50]})
+    data = pd.DataFrame(values, columns=genes)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        report = bm.align(mask, data).report
+    assert report.state.startswith(state)
+    assert f"values: {report.state}" in repr(report)
+    assert [str(w.message).count(state) for w in caught] == [1] * warned
+    if warned:
+        assert caught[0].filename == __file__
+
+
+def test_two_samples_cannot_show_a_normalisation():
+    logged = np.log1p(NORMALISED[:2]).astype(np.float32)
+    assert state_of(logged, logged)[0].startswith("logged")
+
+
+# ------------------------------------------------------------------------ kinds of matrices
+
+
+def as_anndata(values, convert):
+    obs, var = pd.DataFrame(index=values.index), pd.DataFrame(index=values.columns)
+    return anndata.AnnData(convert(values.to_numpy()), obs=obs, var=var)
+
+
+CONVERSIONS = {
+    "dense": np.asarray,
+    "fortran": np.asfortranarray,
+    "csr_array": sparse.csr_array,
+    "csc_array": sparse.csc_array,
+    "csr_matrix": sparse.csr_matrix,
+    "csc_matrix": sparse.csc_matrix,
+    "float32": np.float32,
+    "float16": np.float16,
+    "int": lambda values: values.astype(np.int64),
+    "uint16": lambda values: sparse.csr_matrix(values.astype(np.uint16)),
+}
+
+
+@pytest.fixture
+def whole():
+    """Whole numbers, so that every dtype holds them exactly."""
+    values = np.random.default_rng(3).integers(0, 60, (6, 9)) * 1.0
+    return pd.DataFrame(values, index=[f"s{i}" for i in range(6)], columns=list("HZAGBFCED"))
+
+
+@pytest.mark.filterwarnings("ignore::biomask.BiomaskWarning")
+@pytest.mark.parametrize("name", CONVERSIONS)
+@pytest.mark.parametrize("view", [False, True])
+def test_every_kind_of_anndata_gives_the_same(mask, whole, name, view):
+    data = as_anndata(whole, CONVERSIONS[name])
+    rows = [4, 0, 3] if view else range(6)
+    if view:
+        data = data[rows]
+    before = data.copy()
+    aligned = bm.align(mask, data, min_genes=1)
+    expected = whole.iloc[rows].reindex(columns=mask.genes)
+    np.testing.assert_array_equal(aligned.X.to_numpy(), expected.to_numpy())
+    assert aligned.X.index.equals(expected.index)
+    assert type(data.X) is type(before.X) or view
+    from anndata.tests.helpers import assert_equal
+
+    assert_equal(data, before, exact=True)
+
+
+@pytest.mark.filterwarnings("ignore::biomask.BiomaskWarning")
+@pytest.mark.parametrize("name", ["dense", "csr_matrix", "csc_matrix"])
+def test_backed_anndata_gives_the_same(mask, whole, name, tmp_path, monkeypatch):
+    as_anndata(whole, CONVERSIONS[name]).write_h5ad(tmp_path / "x.h5ad")
+    monkeypatch.setattr("biomask.masks.matrices._ROWS", 4)  # two blocks
+    data = anndata.read_h5ad(tmp_path / "x.h5ad", backed="r")
+    aligned = bm.align(mask, data, min_genes=1)
+    np.testing.assert_array_equal(aligned.X, whole.reindex(columns=mask.genes))
+    assert data.isbacked
+    part = bm.align(mask, data[[1, 4]], min_genes=1)
+    np.testing.assert_array_equal(part.X, whole.iloc[[1, 4]].reindex(columns=mask.genes))
+
+
+@pytest.mark.filterwarnings("ignore::biomask.BiomaskWarning")
+def test_dask_gives_the_same(mask, whole):
+    dask = pytest.importorskip("dask.array")
+    data = as_anndata(whole, lambda values: dask.from_array(values, chunks=(2, 3)))
+    aligned = bm.align(mask, data, min_genes=1)
+    np.testing.assert_array_equal(aligned.X, whole.reindex(columns=mask.genes))
+
+
+@pytest.mark.filterwarnings("ignore::biomask.BiomaskWarning")
+@pytest.mark.parametrize("fmt", ["csr", "csc"])
+def test_generated_anndata_is_never_changed(fmt):
+    pytest.importorskip("dask.array")  # gen_adata needs it
+    from anndata.tests.helpers import assert_equal, gen_adata
+
+    data = gen_adata((20, 12), sparse_fmt=fmt, random_state=np.random.default_rng(0))
+    before = data.copy()
+    mask = bm.Mask.from_sets({"P": ["gene7", "gene1"], "Q": ["gene3"]})
+    for source in (data, data[3:9]):
+        aligned = bm.align(mask, source, min_genes=1, min_overlap=0)
+        expected = source.to_df()[["gene7", "gene1", "gene3"]].astype(np.float32)
+        np.testing.assert_allclose(aligned.X, expected, atol=1e-6)
+    assert_equal(data, before, exact=True)
+
+
+@pytest.mark.filterwarnings("ignore::biomask.BiomaskWarning")
+@pytest.mark.parametrize("dtype", ["Int64", "Float32", "boolean", "Sparse[float]", "float16"])
+def test_pandas_dtypes(mask, whole, dtype):
+    small = whole > 30 if dtype == "boolean" else whole
+    data = small.astype(dtype)
+    before = data.copy()
+    aligned = bm.align(mask, data, min_genes=1)
+    np.testing.assert_array_equal(aligned.X, small.reindex(columns=mask.genes))
+    pd.testing.assert_frame_equal(data, before)
+
+
+def test_pandas_missing_value_is_not_a_number(mask):
+    data = frame("ABCD").astype("Float64")
+    data.loc["s2", "C"] = pd.NA
+    with pytest.raises(bm.DataError, match="1 NaN") as caught:
+        align(mask, data)
+    assert caught.value.genes == ["C"]
+
+
+def test_result_shares_no_memory_with_the_data(mask):
+    data = frame("ABCDEFGH").astype(np.float32)
+    before = data.copy()
+    aligned = align(mask, data)
+    aligned.X.iloc[:, :] = 0
+    pd.testing.assert_frame_equal(data, before)
+
+
+def test_array_means_the_mask_order(mask):
+    values = frame("ABCDEFGH")
+    aligned = align(mask, values.to_numpy(), min_genes=2)
+    expected = values.set_axis(mask.genes, axis=1)[aligned.mask.genes]
+    np.testing.assert_allclose(aligned.X.to_numpy(), expected.to_numpy(), rtol=1e-6)
+    with pytest.raises(bm.DataError, match=r"shape \(4, 7\)"):
+        align(mask, values.to_numpy()[:, :7])
+
+
+def test_sparse_stays_sparse_until_the_genes_are_chosen():
+    genes = [f"KRT{i}" for i in range(20000)]
+    huge = sparse.random_array((50_000, 20_000), density=2e-6, format="csr", rng=0)  # 8 GB dense
+    data = anndata.AnnData(huge, var=pd.DataFrame(index=genes))
+    mask = bm.Mask.from_sets({"P": genes[::2000]})
+    aligned = bm.align(mask, data, min_genes=1)
+    np.testing.assert_allclose(aligned.X, huge[:, ::2000].toarray(), rtol=1e-6)
+
+
+# ------------------------------------------------------------------------ new data
+
+
+def test_match_reorders_by_name_and_counts_what_it_ignores(mask):
+    aligned = align(mask, frame("ABCDEFGH"))
+    new = frame("YHGFEDCBAZ", n=3, seed=5)
+    matched = aligned.match(new)
+    expected = new.reindex(columns=aligned.mask.genes).astype(np.float32)
+    np.testing.assert_array_equal(matched.X.to_numpy(), expected.to_numpy())
+    assert matched.X.columns.equals(aligned.mask.genes)
+    assert matched.mask is aligned.mask
+    assert matched.report.only_in_data.tolist() == ["Y", "Z"]
+    assert matched.report.counts["only_in_data"] == 2
+
+
+def test_match_fails_on_missing_genes(mask):
+    aligned = align(mask, frame("ABCDEFGH"))
+    with pytest.raises(bm.AlignmentError, match="2 of 8 genes") as caught:
+        aligned.match(frame("HGFEDC"))
+    assert caught.value.genes == ["A", "B"]
+    assert 'fill="train_mean"' in str(caught.value)
+
+
+def test_match_fills_with_the_mean_of_the_first_data(mask):
+    first = frame("ABCDEFGH")
+    aligned = align(mask, first)
+    new = frame("HGFEDC", n=3, seed=5)
+    filled = aligned.match(new, fill="train_mean")
+    means = first.astype(np.float32).mean()
+    expected = new.reindex(columns=mask.genes).fillna(means).astype(np.float32)
+    np.testing.assert_allclose(filled.X, expected, rtol=1e-6)
+    assert (filled.X.dtypes == np.float32).all()
+    entries = filled.report.to_frame()
+    assert entries[entries["action"] == "filled"]["name"].tolist() == ["A", "B"]
+    again = filled.match(new, fill="train_mean")  # still the first data's means
+    pd.testing.assert_frame_equal(again.X, filled.X)
+
+
+def test_match_fills_never_everything(mask):
+    aligned = align(mask, frame("ABCDEFGH"))
+    with pytest.raises(bm.AlignmentError, match=r"8 of 8 genes.*upper and lower case"):
+        aligned.match(frame("abcdefgh"), fill="train_mean")
+    with pytest.raises(bm.ArgumentError, match="train_mean"):
+        aligned.match(frame("ABCDEFGH"), fill="zero")
+
+
+def test_match_keeps_the_rules(mask):
+    aligned = align(mask, frame(["A", "B", "old"]), rename={"old": "C"}, on_duplicate="max")
+    new = pd.DataFrame([[1.0, 2.0, 3.0, 4.0]], columns=["old", "B", "A", "A "])
+    assert aligned.match(new).X.iloc[0].to_dict() == {"A": 4, "B": 2, "C": 1}
+    strict = align(mask, frame("AB"))
+    with pytest.raises(bm.AlignmentError, match="several columns"):
+        strict.match(pd.DataFrame([[2.0, 3.0, 4.0]], columns=["B", "A", "A "]))
+
+
+def test_match_refuses_nan(mask):
+    aligned = align(mask, frame("ABCDEFGH"))
+    with pytest.raises(bm.DataError, match="1 NaN"):
+        aligned.match(frame("ABCDEFGH").mask(lambda x: x == x.loc["s0", "A"]))
+
+
+# ------------------------------------------------------------------------ as_frame
+
+
+def test_as_frame_of_everything_is_the_same(mask, whole):
+    expected = whole.reindex(columns=mask.genes).astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        aligned = bm.align(mask, whole, min_genes=1)
+    sources = {
+        "frame": whole,
+        "anndata": as_anndata(whole, sparse.csr_matrix),
+        "aligned": aligned,
+        "array": expected.to_numpy(),
+        "csr": sparse.csr_array(expected.to_numpy()),
+        "coo": sparse.coo_array(expected.to_numpy()),
+        "list": expected.to_numpy().tolist(),
+    }
+    for name, source in sources.items():
+        found = as_frame(source, mask.genes)
+        assert found.columns.equals(mask.genes), name
+        assert (found.dtypes == np.float32).all(), name
+        np.testing.assert_array_equal(found.to_numpy(), expected.to_numpy(), err_msg=name)
+    assert as_frame(whole, mask.genes).index.equals(whole.index)
+
+
+def test_as_frame_returns_what_is_already_right(mask):
+    data = frame("ABCDEFGH").astype(np.float32)[mask.genes]
+    assert as_frame(data, mask.genes) is data
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda x: x.drop(columns="C"), "E-DATA-GENES"),
+        (lambda x: x[["A", *x.columns]], "E-DATA-DUPLICATE"),
+        (lambda x: x.to_numpy()[:, 1:], "E-DATA-SHAPE"),
+        (lambda x: x.to_numpy()[0], "E-DATA-SHAPE"),
+        (lambda x: x.to_numpy().astype(str), "E-DATA-DTYPE"),
+        (lambda x: x.astype(complex), "E-DATA-DTYPE"),
+        (lambda x: x.mask(x == x.iloc[0, 0]), "E-DATA-NAN"),
+        (lambda x: x.iloc[:0], "E-DATA-EMPTY"),
+        (lambda x: None, "E-DATA-SHAPE"),
+    ],
+)
+def test_as_frame_errors(mask, change, code):
+    with pytest.raises(bm.DataError, match="inputs") as caught:
+        as_frame(change(frame("ABCDEFGH")), mask.genes, what="inputs")
+    assert caught.value.code == code
+
+
+# ------------------------------------------------------------------------ the house
+
+
+def test_importing_alignment_loads_nothing_heavy():
+    code = (
+        "import sys, biomask.masks.alignment; "
+        "print([m for m in ('tensorflow', 'keras', 'anndata', 'sklearn') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
