@@ -1,0 +1,40 @@
+# Needs python3 >= 3.11, make and the Python package registry; everything else goes into .venv.
+# Another interpreter, for a new .venv: make PYTHON=python3.12 test
+PYTHON ?= python3
+VENV_PYTHON := .venv/bin/python
+# Removed first and written last, so that an interrupted installation is started afresh.
+INSTALLED := .venv/.installed
+
+.PHONY: help .venv figures test lab lint
+
+help:
+	@echo "make figures   run every notebook and write figures/"
+	@echo "make test      ruff and pytest, which runs the notebooks too"
+	@echo "make lab       open JupyterLab on notebooks/"
+	@echo "make lint      ruff only"
+	@echo "make .venv     only install; the others do this when it is missing or stale"
+
+.venv: $(INSTALLED)
+
+# Byte code is compiled here even where PYTHONDONTWRITEBYTECODE is set: without it
+# "import keras" takes 17 seconds every time.
+$(INSTALLED): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "biomask needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ". Name another one, such as: make PYTHON=python3.12 .venv")'
+	@echo "Installing biomask and what it needs into .venv (a few minutes) ..."
+	@if [ -f $@ ]; then rm $@; else env -u PYTHONDONTWRITEBYTECODE $(PYTHON) -m venv --clear .venv; fi
+	@env -u PYTHONDONTWRITEBYTECODE $(VENV_PYTHON) -m pip install --quiet \
+		--disable-pip-version-check --constraint requirements.lock --editable ".[dev]"
+	@touch $@
+
+figures: .venv
+	@$(VENV_PYTHON) notebooks/run.py
+
+lint: .venv
+	@$(VENV_PYTHON) -m ruff check .
+	@$(VENV_PYTHON) -m ruff format --check .
+
+test: lint
+	@$(VENV_PYTHON) -m pytest
+
+lab: .venv
+	@$(VENV_PYTHON) -m jupyterlab $(LABFLAGS) notebooks
