@@ -27,7 +27,8 @@ _HOME = {
     "biomask.masks.writers": ("write_gmt", "write_edges"),
     "biomask.masks.alignment": ("align", "Aligned", "AlignmentReport"),
     "biomask.networks.layers": ("MaskedDense",),
-    "biomask.networks.models": ("build_model",),
+    "biomask.networks.models": ("build_model", "take_replicate"),
+    "biomask.networks.replicates": ("ReplicateEarlyStopping",),
     "biomask.networks.storage": ("save_model", "load_model"),
     "biomask.networks.reading": (
         "edge_weights",

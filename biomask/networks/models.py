@@ -20,6 +20,8 @@ OUTPUT_OF_TASK = {
     "multiclass": "class_probabilities",
     "regression": "prediction",
 }
+PATHWAYS = "pathways"
+DROPOUT = "pathways_dropout"
 HEAD = "head"  # the linear layer from pathways to the outcome
 _ACTIVATION = {"binary": "sigmoid", "multiclass": "softmax", "regression": "linear"}
 
@@ -92,11 +94,11 @@ def build_model(
         signed=signed,
         kernel_regularizer=decay,
         seed=_drawn(seed, replicates),
-        name="pathways",
+        name=PATHWAYS,
     )
     genes = keras.Input((pathways.mask.shape[0],), name="genes", dtype="float32")
     x = pathways(genes)
-    x = layers.Dropout(dropout, seed=pathways.seed[0], name="pathways_dropout")(x)
+    x = layers.Dropout(dropout, seed=pathways.seed[0], name=DROPOUT)(x)
     head = _head(n_outputs, replicates, decay)
     x = head(x)
     outcome = layers.Activation(_ACTIVATION[task], name=OUTPUT_OF_TASK[task], dtype="float32")(x)
@@ -118,6 +120,55 @@ def compile_model(model: keras.Model, learning_rate: float) -> None:
     else:
         loss, metrics = "mean_squared_error", [keras.metrics.MeanAbsoluteError(name="mae")]
     model.compile(keras.optimizers.Adam(learning_rate), loss=loss, metrics=metrics)
+
+
+def take_replicate(model: keras.Model, replicate: int) -> keras.Model:
+    """One network of a model with replicates, as an ordinary model with the same weights.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Made by ``build_model(..., replicates=R)``.
+    replicate : int
+        From 0 to R - 1.
+
+    Raises
+    ------
+    ArgumentError
+        There is no such replicate.
+    ModelError
+        The model has no replicates.
+    """
+    layer, head = pathway_layer(model), model.get_layer(HEAD)
+    if layer.replicates is None:
+        raise ModelError(
+            "the model is a single network already",
+            code="E-REPLICATES",
+            hint="Only biomask.build_model(..., replicates=R) has replicates.",
+        )
+    inside = 0 <= replicate < layer.replicates
+    _check_range("replicate", replicate, inside, f"from 0 to {layer.replicates - 1}")
+    task = task_of(model)
+    single = build_model(
+        layer.mask,
+        task,
+        n_classes=model.output_shape[-1] if task == "multiclass" else None,
+        activation=layer.activation,
+        dropout=model.get_layer(DROPOUT).rate,
+        l2=float(layer.kernel_regularizer.l2) if layer.kernel_regularizer else 0.0,
+        learning_rate=float(model.optimizer.learning_rate),
+        signed=layer.signed,
+        kernel=layer.kernel_kind,
+        seed=layer.seed[replicate],
+    )
+    kernel, bias = layer.get_weights()
+    single.get_layer(PATHWAYS).set_weights([kernel[:, replicate], bias[replicate]])
+    kernel, bias = head.get_weights()
+    n_pathways = layer.mask.shape[1]
+    single.get_layer(HEAD).set_weights(
+        [kernel[replicate].reshape(n_pathways, -1), bias[replicate].reshape(-1)]
+    )
+    return single
 
 
 def pathway_layer(model: keras.Model) -> MaskedDense:

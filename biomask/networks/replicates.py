@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
+
+from biomask.errors import ModelError
+from biomask.networks.layers import MaskedDense
 
 # What one sample costs in one network; shapes as in `per_replicate`.
 _LOSS_OF_TASK = {"binary": "log_loss", "multiclass": "log_loss", "regression": "squared_error"}
@@ -82,3 +86,126 @@ def replicate_metrics(task: str, replicates: int) -> list[ReplicateMean]:
     """The metrics of a replicated model: its loss first, then accuracy where there are classes."""
     kinds = [_LOSS_OF_TASK[task]] + (["accuracy"] if task != "regression" else [])
     return [ReplicateMean(kind, replicates) for kind in kinds]
+
+
+class ReplicateEarlyStopping(keras.callbacks.Callback):
+    """Early stopping for every replicate on its own, each keeping its best weights.
+
+    A replicate whose validation loss has not improved for `patience` epochs goes back to its best
+    weights and no longer changes; `fit` ends when all have stopped. At the end every replicate has
+    the weights of its best epoch.
+
+    Parameters
+    ----------
+    patience : int
+        Epochs without improvement that a replicate is allowed, at least 1.
+    min_delta : float
+        A smaller gain is none.
+
+    Attributes
+    ----------
+    best : float array, shape (R,)
+        The best validation loss of each replicate.
+    best_epoch : int array, shape (R,)
+        The epoch, from 0, at which it was reached.
+    stopped : bool array, shape (R,)
+        Which replicates stopped before `fit` ended.
+
+    Raises
+    ------
+    ModelError
+        The model has no replicates, or `fit` has no validation data.
+    """
+
+    def __init__(self, patience: int = 5, min_delta: float = 0.0):
+        super().__init__()
+        self.patience = patience
+        self.min_delta = min_delta
+
+    def on_train_begin(self, logs=None):
+        n = _replicates_of(self.model)
+        self.best = np.full(n, np.inf)
+        self.best_epoch = np.zeros(n, int)
+        self.stopped = np.zeros(n, bool)
+        self._gates = [_Gate(v, axis, n) for v, axis in _replicate_variables(self.model)]
+        self.model.make_train_function(force=True)  # so that the gates are part of the step
+
+    def on_epoch_end(self, epoch, logs=None):
+        if not any(name.startswith("val_") for name in logs or {}):
+            raise ModelError(
+                "early stopping needs validation data",
+                code="E-NO-VALIDATION",
+                hint="Pass validation_data to fit.",
+            )
+        values = _loss_metric(self.model).each()
+        better = ~self.stopped & (values < self.best - self.min_delta)
+        self.best[better], self.best_epoch[better] = values[better], epoch
+        self.stopped |= epoch - self.best_epoch >= self.patience
+        for gate in self._gates:
+            gate.keep(better)
+            gate.close(self.stopped)
+        if self.stopped.all():
+            self.model.stop_training = True
+
+    def on_train_end(self, logs=None):
+        everyone = np.ones_like(self.stopped)
+        for gate in self._gates:
+            gate.close(everyone)
+            gate.remove()
+        self.model.make_train_function(force=True)
+
+
+class _Gate:
+    """Holds a variable's slices of the stopped replicates at their best values.
+
+    It is a constraint, so that it acts inside the training step, after any optimizer.
+    """
+
+    def __init__(self, variable, axis: int, replicates: int):
+        self.variable, self.axis = variable, axis
+        self.constraint = variable.constraint
+        self._shape = [replicates if i == axis else 1 for i in range(len(variable.shape))]
+        self._held = tf.Variable(tf.convert_to_tensor(variable), trainable=False)
+        self._closed = tf.Variable(tf.zeros(self._shape, tf.bool), trainable=False)
+        variable.constraint = self
+
+    def __call__(self, value):
+        free = value if self.constraint is None else self.constraint(value)
+        return tf.where(self._closed, self._held, free)
+
+    def keep(self, replicates: np.ndarray) -> None:
+        """Remember the present values of these replicates as their best."""
+        mask = tf.constant(replicates.reshape(self._shape))
+        self._held.assign(tf.where(mask, tf.convert_to_tensor(self.variable), self._held))
+
+    def close(self, replicates: np.ndarray) -> None:
+        """Put these replicates back to their best values and hold them there."""
+        self._closed.assign(replicates.reshape(self._shape))
+        now = tf.where(self._closed, self._held, tf.convert_to_tensor(self.variable))
+        self.variable.assign(now)
+
+    def remove(self) -> None:
+        """Give the variable its own constraint back."""
+        self.variable.constraint = self.constraint
+
+
+def _replicates_of(model: keras.Model) -> int:
+    for layer in model.layers:
+        if isinstance(layer, MaskedDense) and layer.replicates is not None:
+            return layer.replicates
+    raise ModelError(
+        "early stopping for every replicate needs a model with replicates",
+        code="E-REPLICATES",
+        hint="Use biomask.build_model(..., replicates=R), or keras.callbacks.EarlyStopping.",
+    )
+
+
+def _loss_metric(model: keras.Model) -> ReplicateMean:
+    compiled = [inner for metric in model.metrics for inner in getattr(metric, "metrics", ())]
+    return next(m for m in compiled if getattr(m, "kind", None) in _LOSS_OF_TASK.values())
+
+
+def _replicate_variables(model: keras.Model) -> list[tuple[keras.Variable, int]]:
+    """Every trainable variable and the axis of its replicates."""
+    kernels = {id(x.kernel) for x in model.layers if isinstance(x, MaskedDense)}
+    return [(v, 1 if id(v) in kernels else 0) for v in model.trainable_variables]
