@@ -511,7 +511,8 @@ def test_dask_gives_the_same(mask, whole):
 @pytest.mark.filterwarnings("ignore::biomask.BiomaskWarning")
 @pytest.mark.parametrize("fmt", ["csr", "csc"])
 def test_generated_anndata_is_never_changed(fmt):
-    pytest.importorskip("dask.array")  # gen_adata needs it
+    pytest.importorskip("dask.array")  # gen_adata needs both
+    pytest.importorskip("awkward")
     from anndata.tests.helpers import assert_equal, gen_adata
 
     data = gen_adata((20, 12), sparse_fmt=fmt, random_state=np.random.default_rng(0))
