@@ -22,7 +22,7 @@ $(INSTALLED): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "biomask needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ". Name another one, such as: make PYTHON=python3.12 .venv")'
 	@echo "Installing biomask and what it needs into .venv (a few minutes) ..."
 	@if [ -f $@ ]; then rm $@; else env -u PYTHONDONTWRITEBYTECODE $(PYTHON) -m venv --clear .venv; fi
-	@env -u PYTHONDONTWRITEBYTECODE $(VENV_PYTHON) -m pip install --quiet \
+	@env -u PYTHONDONTWRITEBYTECODE $(VENV_PYTHON) -m pip install -qq \
 		--disable-pip-version-check --constraint requirements.lock --editable ".[dev]"
 	@touch $@
 

@@ -1,0 +1,147 @@
+"""Every notebook is executed, small, explained, and still runs from top to bottom."""
+
+import importlib.util
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient.exceptions import CellExecutionError
+
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+spec = importlib.util.spec_from_file_location("run", ROOT / "notebooks" / "run.py")
+run = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(run)
+
+
+def code_cells(notebook):
+    return [c for c in notebook.cells if c.cell_type == "code" and c.source.strip()]
+
+
+def outputs(notebook):
+    return [output for cell in code_cells(notebook) for output in cell.outputs]
+
+
+def check_executed(notebook):
+    """Every code cell ran once, in order, and none failed."""
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    assert counts == list(range(1, len(counts) + 1))
+    assert [o.ename for o in outputs(notebook) if o.output_type == "error"] == []
+
+
+def test_notebooks_are_numbered_without_a_repeat():
+    numbers = [path.name[:2] for path in NOTEBOOKS]
+    assert numbers
+    assert len(set(numbers)) == len(numbers)
+    assert all(re.fullmatch(r"\d\d_[a-z0-9_]+", path.stem) for path in NOTEBOOKS)
+    others = {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
+    assert others == {path.name for path in NOTEBOOKS}  # no Untitled, no Copy
+
+
+@each_notebook
+def test_committed_notebook_is_executed_small_and_explained(path):
+    assert path.stat().st_size < 500_000
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    check_executed(notebook)
+    assert any("image/png" in o.get("data", {}) for o in outputs(notebook))
+    assert notebook.cells[0].cell_type == "markdown"
+    assert notebook.cells[0].source.startswith("# ")
+    prose = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    assert len(" ".join(prose).split()) > 100
+
+
+@each_notebook
+def test_committed_notebook_has_no_noise(path):
+    text = path.read_text(encoding="utf-8")
+    notebook = nbformat.read(path, as_version=4)
+    before = nbformat.writes(notebook)
+    assert nbformat.writes(run.tidy(notebook)) == before
+    assert not re.search(r"/(home|root|Users|tmp|work)/", text)
+    streams = [o.text for o in outputs(notebook) if o.output_type == "stream"]
+    assert not any("\r" in stream or "Traceback" in stream for stream in streams)
+
+
+@each_notebook
+def test_notebook_runs_and_writes_its_figures(path, tmp_path):
+    shutil.copy(path, tmp_path)
+    figures = tmp_path / "figures"
+    notebook = run.execute(tmp_path / path.name, tmp_path, BIOMASK_FIGURES=str(figures))
+    check_executed(notebook)
+    saved = {name for c in code_cells(notebook) for name in saved_figures(c.source)}
+    for name in saved:
+        for suffix in (".png", ".pdf", ".csv"):
+            assert (figures / f"{name}{suffix}").stat().st_size > 0
+            assert (ROOT / "figures" / f"{name}{suffix}").exists(), "make figures was not run"
+
+
+def saved_figures(source):
+    return re.findall(r'save_figure\([^,]+,\s*"([^"]+)"', source)
+
+
+# ------------------------------------------------------------------------ the runner
+
+
+def notebook_of(*sources):
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    return nbformat.v4.new_notebook(cells=cells, metadata={"widgets": {"state": {}}})
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A checkout with notebooks/ and figures/ for `run` to work in."""
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "figures").mkdir()
+    monkeypatch.setattr(run, "HERE", tmp_path / "notebooks")
+    monkeypatch.setattr(run, "FIGURES", tmp_path / "figures")
+    return tmp_path
+
+
+def test_run_keeps_outputs_lists_figures_and_changes_nothing_the_second_time(folder, capsys):
+    (folder / "figures" / "old.png").write_bytes(b"of an earlier run")
+    run.os.utime(folder / "figures" / "old.png", (1, 1))
+    path = folder / "notebooks" / "01_first.ipynb"
+    source = "import pathlib\npathlib.Path('../figures/new.png').write_bytes(b'x')\nobject()"
+    notebook = notebook_of(source, "print('a' + chr(13) + 'b'); print({'x', 'y', 'z'})")
+    notebook.cells[0].metadata = {"tags": ["kept"], "execution": {"iopub.status.busy": "now"}}
+    nbformat.write(notebook, path)
+    assert run.main() == 0
+    printed = capsys.readouterr().out
+    assert re.match(r"notebooks/01_first.ipynb ... \d+ s\n1 figures written:\n", printed)
+    assert printed.endswith("\nfigures/new.png\n")
+    first = path.read_bytes()
+    done = nbformat.read(path, as_version=4)
+    check_executed(done)
+    assert done.cells[0].outputs[0].data["text/plain"] == "<object>"
+    assert done.cells[1].outputs[0].text.startswith("b\n")
+    assert done.cells[0].metadata == {"tags": ["kept"]}
+    assert set(done.metadata) == {"kernelspec", "language_info"}
+    assert run.main() == 0
+    assert path.read_bytes() == first
+
+
+def test_run_leaves_a_failed_notebook_as_it_was_and_goes_on(folder, capsys):
+    bad, good = folder / "notebooks" / "01_bad.ipynb", folder / "notebooks" / "02_good.ipynb"
+    nbformat.write(notebook_of("1 / 0"), bad)
+    nbformat.write(notebook_of("1 + 1"), good)
+    before = bad.read_bytes()
+    assert run.main() == 1
+    printed = capsys.readouterr()
+    assert "ZeroDivisionError: division by zero" in printed.out
+    assert printed.err == "Failed: 01_bad.ipynb\n"
+    assert bad.read_bytes() == before
+    assert nbformat.read(good, as_version=4).cells[0].outputs[0].data["text/plain"] == "2"
+
+
+def test_execute_hands_variables_to_the_kernel_and_raises_on_failure(tmp_path):
+    path = tmp_path / "01_x.ipynb"
+    nbformat.write(notebook_of("import os\nos.environ['BIOMASK_FIGURES'], os.getcwd()"), path)
+    done = run.execute(path, tmp_path, BIOMASK_FIGURES="elsewhere")
+    assert done.cells[0].outputs[0].data["text/plain"] == f"('elsewhere', '{tmp_path}')"
+    nbformat.write(notebook_of("raise ValueError('no')"), path)
+    with pytest.raises(CellExecutionError, match="no"):
+        run.execute(path, tmp_path)
