@@ -265,7 +265,9 @@ def _warn_without_descriptions(sets: list[_Set], genes: dict[str, int], path: st
 
 def _to_mask(sets: list[_Set], genes: np.ndarray, notes: list[Note]) -> Mask:
     members = np.concatenate([one.members for one in sets])
-    used, rows = np.unique(members, return_inverse=True)  # repeats left out may have taken genes
+    counts = np.bincount(members, minlength=len(genes))
+    used = np.flatnonzero(counts)  # a repeat that was left out may have brought genes
+    rows = (np.cumsum(counts > 0) - 1)[members]
     starts = np.concatenate([[0], np.cumsum([len(one.members) for one in sets])])
     matrix = sparse.csc_array(
         (np.ones(len(rows), np.float32), rows, starts), shape=(len(used), len(sets))

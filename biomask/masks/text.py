@@ -33,6 +33,8 @@ _NOT_TEXT = {
     b"\x28\xb5\x2f\xfd": "a zstd file",
     b"%PDF-": "a PDF",
 }
+HTML = "an HTML page"
+_PAGES = (b"<!doctype", b"<html", b"<head", b"<body", b"<?xml")
 _MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark begins the same way
     codecs.BOM_UTF32_BE: "utf-32",
@@ -140,9 +142,16 @@ def read_text(path: str | Path, *, kind: str, encoding: str = "utf-8") -> str:
 
 def decode(raw: bytes, path: str | Path, *, kind: str, encoding: str) -> str:
     """What `read_text` does with the bytes once it has them."""
-    for magic, what in _NOT_TEXT.items():
-        if raw.startswith(magic):
-            raise ReadError(f"this is {what}, not {kind}", code="E-FORMAT", file=path)
+    what = foreign(raw)
+    if what == HTML:
+        raise ReadError(
+            f"the file looks like HTML, not {kind}: it starts with {raw.lstrip()[:40]!r}",
+            code="E-HTML",
+            file=path,
+            hint="The download was probably an error or login page; open the file and see.",
+        )
+    if what:
+        raise ReadError(f"this is {what}, not {kind}", code="E-FORMAT", file=path)
     codec = _codec(encoding)
     _check_mark(raw, path, codec)
     try:
@@ -150,14 +159,6 @@ def decode(raw: bytes, path: str | Path, *, kind: str, encoding: str) -> str:
     except UnicodeDecodeError as error:
         raise_together(_undecodable(raw, path, codec, error))
     text = text.removeprefix("\ufeff")
-    start = text[:200].lstrip().lower()
-    if start.startswith(("<!doctype", "<html", "<head", "<?xml", "<body")):
-        raise ReadError(
-            f"the file looks like HTML, not {kind}: it starts with {start[:40]!r}",
-            code="E-HTML",
-            file=path,
-            hint="The download was probably an error or login page; open the file and see.",
-        )
     if "\0" in text:
         raise ReadError(
             f"a NUL character: the file is binary or UTF-16, not {kind} in {codec}",
@@ -167,6 +168,15 @@ def decode(raw: bytes, path: str | Path, *, kind: str, encoding: str) -> str:
             hint='Pass encoding="utf-16-le" (or "utf-16-be") if it is UTF-16.',
         )
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def foreign(raw: bytes) -> str:
+    """What a file that begins with these bytes is instead of text; "" if it may be text."""
+    for magic, what in _NOT_TEXT.items():
+        if raw.startswith(magic):
+            return what
+    start = raw[:200].removeprefix(codecs.BOM_UTF8).lstrip().lower()
+    return HTML if start.startswith(_PAGES) else ""
 
 
 def _codec(encoding: str) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from biomask.errors import BiomaskError, BiomaskWarning, MaskError, raise_together
 from biomask.masks.mask import Mask
-from biomask.masks.text import is_blank
+from biomask.masks.text import foreign, is_blank
 from biomask.storage import atomic_write
 
 _REFUSED = {"\t": "a tab", "\n": "a newline", "\r": "a carriage return", "\0": "a NUL character"}
@@ -39,7 +39,8 @@ def write_gmt(mask: Mask, path: str | Path, *, overwrite: bool = True) -> None:
     MaskError
         The mask has weights (E-WRITE-WEIGHTS), or a name or description cannot be read back: it
         holds a tab, newline, carriage return, NUL or lone surrogate, begins with a byte-order
-        mark, or a name is white space only (E-WRITE-NAME).
+        mark, would make the file look like a web page or an archive, or a name is white space
+        only (E-WRITE-NAME).
     StorageError
         The file cannot be written.
     """
@@ -143,6 +144,12 @@ def _warn_lost(what: str, where: str) -> None:
 
 def _write_text(text: str, path: str | Path, overwrite: bool) -> None:
     content = text.encode()
+    if what := foreign(content):
+        raise MaskError(
+            f"the file would begin with {text[:20]!r} and be taken for {what}",
+            code="E-WRITE-NAME",
+            hint="Rename the first pathway.",
+        )
     if str(path).lower().endswith(".gz"):
         packed = io.BytesIO()
         with gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as stream:
