@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import biomask as bm
+from biomask.inference import activations as activations_of
 from biomask.inference import effects, losses
 
 N, R, P, G = 23, 3, 4, 6
@@ -200,18 +201,18 @@ def test_inputs_are_not_changed():
     np.testing.assert_array_equal(v, before[1])
 
 
-@pytest.mark.parametrize("name", sorted(effects.ACTIVATIONS))
+@pytest.mark.parametrize("name", sorted(activations_of.ACTIVATIONS))
 def test_activations_agree_with_keras(name):
     keras = pytest.importorskip("keras")
     a = np.linspace(-4, 4, 33, dtype=np.float32)
     expected = np.asarray(keras.activations.get(name)(a))
-    np.testing.assert_allclose(effects.activation_function(name)(a), expected, atol=2e-6)
+    np.testing.assert_allclose(activations_of.activation_function(name)(a), expected, atol=2e-6)
 
 
 def test_activation_may_be_a_function_but_not_an_unknown_name():
-    assert effects.activation_function(np.cos) is np.cos
+    assert activations_of.activation_function(np.cos) is np.cos
     with pytest.raises(bm.ArgumentError, match=r"'mystery' has no NumPy counterpart.*tanh"):
-        effects.activation_function("mystery")
+        activations_of.activation_function("mystery")
 
 
 def test_mean_effects_weighs_samples_not_folds():

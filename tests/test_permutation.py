@@ -1,0 +1,244 @@
+"""Which label vectors are drawn, how many there are, and what p they allow."""
+
+import itertools
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import biomask as bm
+from biomask.inference.exchange import exchange_units
+from biomask.inference.permutation import (
+    attainable_note,
+    count_permutations,
+    count_tests,
+    freedman_lane,
+    permute_labels,
+)
+
+
+def every_vector(y, block):
+    """All distinct label vectors that keep the labels inside their blocks, by brute force."""
+    y, block = np.asarray(y), np.asarray(block)
+    return {
+        tuple(y[list(order)])
+        for order in itertools.permutations(range(len(y)))
+        if (block[list(order)] == block).all()
+    }
+
+
+def vectors(y, index):
+    return [tuple(row) for row in np.asarray(y)[index].tolist()]
+
+
+CASES = {
+    "two classes": ([0, 0, 0, 1, 1, 1], [0] * 6),
+    "unequal classes": ([0, 1, 1, 1, 1], [0] * 5),
+    "strata": ([0, 1, 1, 0, 0, 1, 1], [0, 0, 0, 1, 1, 1, 1]),
+    "three classes": (["a", "b", "c", "a", "b", "c"], [0] * 6),
+    "numbers": ([1.5, 2.5, 3.5, 3.5], [0] * 4),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_count_equals_enumeration(case):
+    y, strata = CASES[case]
+    assert count_permutations(y, strata=strata) == len(every_vector(y, strata))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_all_vectors_are_drawn_once_when_more_are_wanted(case):
+    y, strata = CASES[case]
+    index = permute_labels(y, 10_000, 1, strata=strata)
+    drawn = vectors(y, index)
+    assert len(drawn) == len(set(drawn))
+    assert set(drawn) == every_vector(y, strata) - {tuple(y)}
+    assert (np.sort(index, axis=1) == np.arange(len(y))).all()
+
+
+def test_count_is_exact_beyond_floats():
+    assert count_permutations([0, 1] * 500) == math.comb(1000, 500)
+    strata = np.repeat([0, 1], 500)
+    assert count_permutations([0, 1] * 500, strata=strata) == math.comb(500, 250) ** 2
+
+
+def test_renamed_classes_are_one_question():
+    y = [0, 0, 0, 1, 1, 1]
+    assert (count_permutations(y), count_tests(y, "binary")) == (20, 10)
+    drawn = vectors(y, permute_labels(y, 100, 0, task="binary"))
+    assert len(drawn) == 9
+    assert (1, 1, 1, 0, 0, 0) not in drawn
+    mirrored = {tuple(1 - np.array(v)) for v in drawn}
+    assert not mirrored & set(drawn)
+    # 2 + 2 + 2: 90 vectors, 3! names; classes of different sizes keep their names
+    assert count_tests([0, 0, 1, 1, 2, 2], "multiclass") == 15
+    assert count_tests([0, 0, 1, 1, 2], "multiclass") == 15  # 30 vectors, 2! names
+    assert count_tests([0, 1, 1, 1], "binary") == 4
+    # equal in total but not in each stratum: renaming would change a stratum's labels
+    assert count_tests([0, 0, 1, 1, 1, 0], "binary", strata=[0, 0, 0, 1, 1, 1]) == 9
+    assert count_tests([1.0, 2.0, 3.0], "regression") == 6
+
+
+def test_draws_are_uniform():
+    y = [0, 0, 1, 1, 1]  # ten vectors, nine of them not the real one
+    counts = {}
+    for seed in range(630):
+        vector = vectors(y, permute_labels(y, 1, seed))[0]
+        counts[vector] = counts.get(vector, 0) + 1
+    assert len(counts) == 9
+    assert stats.chisquare(list(counts.values())).pvalue > 1e-3
+
+
+def test_same_seed_same_permutations():
+    y = np.arange(30) % 2
+    np.testing.assert_array_equal(permute_labels(y, 5, 7), permute_labels(y, 5, 7))
+    assert (permute_labels(y, 5, 7) != permute_labels(y, 5, 8)).any()
+    assert permute_labels(y, 0, 7).shape == (0, 30)
+
+
+class TestSubjects:
+    # subjects a (1 sample), b (2), c (3), d (1); cases are a and b
+    groups = np.array(list("abbcccd"))
+    y = np.array([1, 1, 1, 0, 0, 0, 0])
+
+    def test_whole_subjects_move(self):
+        drawn = vectors(self.y, permute_labels(self.y, 100, 0, groups=self.groups))
+        expected = set()
+        for cases in itertools.combinations("abcd", 2):
+            expected.add(tuple(int(g in cases) for g in self.groups))
+        assert count_permutations(self.y, groups=self.groups) == 6
+        assert set(drawn) == expected - {tuple(self.y)}
+        assert len(drawn) == 5
+
+    def test_only_inside_their_stratum(self):
+        strata = np.array([0, 1, 1, 0, 0, 0, 1])  # a with c, b with d
+        drawn = vectors(self.y, permute_labels(self.y, 100, 0, self.groups, strata))
+        assert set(drawn) == {
+            (0, 1, 1, 1, 1, 1, 0),  # a and c changed places
+            (1, 0, 0, 0, 0, 0, 1),  # b and d
+            (0, 0, 0, 1, 1, 1, 1),  # both
+        }
+
+    def test_a_subject_in_two_strata_is_refused(self):
+        with pytest.raises(bm.DataError, match="subjects b have samples in several strata"):
+            permute_labels(self.y, 5, 0, self.groups, strata=[0, 0, 1, 0, 0, 0, 0])
+
+    def test_labels_that_vary_in_every_subject_move_inside_it(self):
+        groups, y = list("aabbb"), [0, 1, 0, 0, 1]
+        drawn = vectors(y, permute_labels(y, 100, 0, groups=groups))
+        assert set(drawn) == every_vector(y, [0, 0, 1, 1, 1]) - {tuple(y)}
+        assert count_permutations(y, groups=groups) == 6
+
+    def test_strata_inside_subjects_hold_too(self):
+        groups, y, strata = list("aaaabb"), [0, 1, 0, 1, 0, 1], [0, 0, 1, 1, 0, 0]
+        drawn = vectors(y, permute_labels(y, 100, 0, groups, strata))
+        assert set(drawn) == every_vector(y, [0, 0, 1, 1, 2, 2]) - {tuple(y)}
+
+    def test_labels_that_vary_in_some_subjects_only_are_refused(self):
+        y = [0, 1, 1, 1, 1]
+        with pytest.raises(bm.DataError, match=r"vary within 1 of 2 subjects.*: a vary") as caught:
+            permute_labels(y, 5, 0, groups=list("aabbb"))
+        assert caught.value.code == "E-GROUPS-MIXED"
+        assert "subjects as strata" in caught.value.hint
+
+    def test_unless_the_subjects_are_the_strata(self):
+        y = [0, 1, 0, 1, 1]
+        drawn = vectors(y, permute_labels(y, 5, 0, groups=list("aaabb"), strata=list("aaabb")))
+        assert set(drawn) == {(1, 0, 0, 1, 1), (0, 0, 1, 1, 1)}
+
+
+def test_a_row_of_time_and_event_is_one_label():
+    y = np.array([[3.0, 1], [3.0, 0], [3.0, 1]])
+    assert count_permutations(y) == 3
+    np.testing.assert_array_equal(
+        np.unique(y[permute_labels(y, 5, 0)][:, :, 1], axis=0), [[0, 1, 1], [1, 1, 0]]
+    )
+
+
+def test_strata_may_be_several_columns_and_categories():
+    frame = pd.DataFrame({"batch": pd.Categorical(list("xxyy")), "sex": list("fmfm")})
+    units = exchange_units([0, 1, 0, 1], strata=frame)
+    assert len(np.unique(units.block)) == 4
+    assert len(np.unique(exchange_units([0, 1, 0, 1], strata=frame[["batch"]]).block)) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"y": [0, None, 1]}, "labels are missing for 1 samples, first at position 1"),
+        ({"y": [0, 1, 1], "groups": ["a", "b", np.nan]}, "groups are missing for 1"),
+        ({"y": [0, 1, 1], "strata": [0, 1]}, "strata has 2 entries for 3 samples"),
+        ({"y": [1, 1, 1]}, "no permutation of these labels"),
+        ({"y": [0, 1, 1], "strata": [0, 1, 1]}, "no permutation of these labels"),
+        ({"y": [0, 1], "task": "binary"}, "no permutation of these labels"),
+    ],
+)
+def test_unusable_labels(arguments, text):
+    with pytest.raises(bm.DataError, match=text):
+        permute_labels(arguments.pop("y"), 5, 0, **arguments)
+
+
+def test_negative_number_of_permutations():
+    with pytest.raises(bm.ArgumentError, match="received -1"):
+        permute_labels([0, 1, 1], -1, 0)
+
+
+class TestAttainable:
+    def test_three_against_three(self):
+        assert attainable_note([0, 0, 0, 1, 1, 1], "binary", 199) == (
+            "no p can reach 0.05 with 3 against 3: the labels can be dealt in only 10 different "
+            "ways, so the smallest p is 0.1"
+        )
+
+    def test_three_against_four_can(self):  # 35 ways
+        assert attainable_note([0] * 3 + [1] * 4, "binary", 199) == ""
+        assert "smallest p is 0.029" in attainable_note([0] * 3 + [1] * 4, "binary", 99, alpha=0.01)
+
+    def test_subjects_count_not_samples(self):
+        y, groups = np.repeat([0, 0, 0, 1, 1, 1], 200), np.repeat(np.arange(6), 200)
+        assert "3 against 3:" in attainable_note(y, "binary", 199, groups=groups)
+        assert "3 subjects" in attainable_note(
+            np.repeat([1.0, 2.0, 3.0], 9), "regression", 199, groups=np.repeat([1, 2, 3], 9)
+        )
+
+    def test_too_few_permutations(self):
+        y = np.arange(40) % 2
+        assert "with 18 permutations: the smallest p is 0.053; use at least 19" in (
+            attainable_note(y, "binary", 18)
+        )
+        assert attainable_note(y, "binary", 19) == ""
+
+
+class TestFreedmanLane:
+    rng = np.random.default_rng(3)
+    age = rng.normal(size=(40, 1))
+    y = 5 + 2 * age[:, 0] + rng.normal(size=40)
+
+    def test_residuals_are_shuffled_around_the_fit(self):
+        labels = freedman_lane(self.y, self.age, 20, 0)
+        slope, intercept = stats.linregress(self.age[:, 0], self.y)[:2]
+        fitted = intercept + slope * self.age[:, 0]
+        np.testing.assert_array_equal(labels[0], self.y)
+        assert labels.shape == (21, 40)
+        for row in labels[1:]:
+            np.testing.assert_allclose(np.sort(row - fitted), np.sort(self.y - fitted), atol=1e-9)
+            assert np.abs(row - self.y).max() > 0.1
+
+    def test_strata_hold(self):
+        strata = np.repeat([0, 1], 20)
+        labels = freedman_lane(self.y, self.age, 5, 0, strata=strata)
+        slope, intercept = stats.linregress(self.age[:, 0], self.y)[:2]
+        residual = labels - intercept - slope * self.age[:, 0]
+        for row in residual:
+            np.testing.assert_allclose(np.sort(row[:20]), np.sort(residual[0, :20]), atol=1e-9)
+
+    def test_what_it_refuses(self):
+        with pytest.raises(bm.DataError, match="explained by the covariates"):
+            freedman_lane(1 + 2 * self.age[:, 0], self.age, 5, 0)
+        with pytest.raises(bm.DataError, match="NaN"):
+            freedman_lane(self.y, self.age * np.nan, 5, 0)
+        groups = np.repeat(np.arange(10), 4)
+        with pytest.raises(bm.DataError, match="varies within subjects while y does not"):
+            freedman_lane(groups.astype(float), self.age, 5, 0, groups=groups)
