@@ -12,7 +12,7 @@ from pathlib import Path
 import h5py
 import keras
 
-import biomask
+from biomask import __version__
 from biomask.errors import BiomaskError, StorageError
 from biomask.networks.layers import MaskedDense
 from biomask.storage import read_zip, unzip, write_zip
@@ -82,7 +82,7 @@ def save_model(model: keras.Model, path: str | Path) -> None:
     manifest = {
         "kind": _KIND,
         "schema": SCHEMA,
-        "biomask": biomask.__version__,
+        "biomask": __version__,
         "keras": keras.__version__,
         "masks": masks,
     }
