@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 
 from biomask.errors import ArgumentError, StorageError
 from biomask.storage import atomic_write
+from biomask.views.spreadsheet import csv_text
 
 COLUMN = 3.5  # inches: one column of a journal page
 PAGE = 7.0  # inches: both columns
@@ -82,7 +83,6 @@ STYLE = {
 
 _CHECKOUT = ("pyproject.toml", "biomask/__init__.py")
 _NAME = re.compile(r'[^\s./\\:*?"<>|\x00-\x1f][^/\\:*?"<>|\x00-\x1f]*')
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 # ------------------------------------------------------------------------ style
@@ -225,33 +225,36 @@ def figures_folder() -> Path:
     return here / "figures"
 
 
-def csv_text(data: pd.DataFrame) -> str:
-    """`data` as CSV that gives the same bytes everywhere and that no spreadsheet executes."""
-    table = data.copy()
-    for position, kind in enumerate(table.dtypes):
-        if not (pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_datetime64_any_dtype(kind)):
-            cells = [_cell(value) for value in table.iloc[:, position]]
-            table.isetitem(position, pd.Series(cells, index=table.index, dtype=object))
-    table = table.rename(index=_cell, columns=_cell)
-    counted = isinstance(data.index, pd.RangeIndex) and data.index.name is None
-    return table.to_csv(index=not counted, float_format="%.6g", lineterminator="\n")
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA) else value
-    return f"{value:.6g}" if isinstance(value, float) and value == value else value
-
-
 def _rendered(fig: Figure, kind: str) -> bytes:
     dated = {"pdf": ("Creator", "Producer", "CreationDate"), "png": ("Software",)}[kind]
     box = "tight" if fig.get_layout_engine() is None else None  # no label is cut off
     buffer = io.BytesIO()
-    with style():
+    with style(), _places_kept(fig):
         fig.savefig(
             buffer, format=kind, metadata=dict.fromkeys(dated), bbox_inches=box, pad_inches=0.03
         )
     return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def _places_kept(fig: Figure) -> Iterator[None]:
+    """Put the axes back where they were: a layout starts from the one before, and so differs."""
+    places = [
+        (
+            ax,
+            ax.get_in_layout(),
+            ax.get_position(original=True).frozen(),
+            ax.get_position().frozen(),
+        )
+        for ax in fig.axes
+    ]
+    try:
+        yield
+    finally:
+        for ax, in_layout, original, active in places:
+            ax.set_position(original, which="original")
+            ax.set_position(active, which="active")
+            ax.set_in_layout(in_layout)
 
 
 def _check_figure(fig: object, name: object, data: object) -> None:

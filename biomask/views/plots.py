@@ -14,8 +14,6 @@ from biomask.views.plots_interpretation import (
     plot_activity,
     plot_attributions,
     plot_edge_weights,
-    plot_weight_by_size,
-    plot_weight_rank_agreement,
 )
 from biomask.views.plots_masks import (
     plot_coverage,
@@ -24,6 +22,7 @@ from biomask.views.plots_masks import (
     plot_mask_sizes,
 )
 from biomask.views.plots_quality import plot_comparison, plot_power
+from biomask.views.plots_ranking import plot_weight_by_size, plot_weight_rank_agreement
 from biomask.views.plots_training import (
     plot_calibration,
     plot_confusion,

@@ -9,12 +9,18 @@ from matplotlib.colors import Colormap, Normalize
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from scipy import stats
 
-from biomask.errors import ArgumentError
+from biomask.errors import ArgumentError, listed
 from biomask.views.figures import BLACK, BLUE, GREY, VERMILION
 from biomask.views.labels import display_names, literal
 
 
-def checked(table: object, plot: str, numbers: tuple[str, ...] = (), names: tuple[str, ...] = ()):
+def checked(
+    table: object,
+    plot: str,
+    numbers: tuple[str, ...] = (),
+    names: tuple[str, ...] = (),
+    hint: str = "",
+) -> pd.DataFrame:
     """`table` as a DataFrame that has these columns, with finite numbers in `numbers`.
 
     A column of `names` may also be the index, which then becomes a column.
@@ -36,9 +42,10 @@ def checked(table: object, plot: str, numbers: tuple[str, ...] = (), names: tupl
     if missing:
         raise ArgumentError(
             f"{plot} needs the columns {', '.join(map(repr, missing))}; "
-            f"the table has {', '.join(map(repr, table.columns))}",
+            f"the table has {listed(table.columns)}",
             code="E-PLOT-COLUMNS",
             column=missing[0],
+            hint=hint,
         )
     for column in numbers:
         finite(table[column], plot, column)
