@@ -52,9 +52,9 @@ def unique_names(names: Iterable[Hashable], expected: int, kind: str) -> pd.Inde
 
 
 def numeric_matrix(array) -> np.ndarray:
-    """A dense array of finite numbers, whatever it was given as."""
+    """A dense array of numbers of a kind that scipy.sparse knows, whatever it was given as."""
     values = np.asarray(array)
-    if values.dtype.kind not in "biuf":
+    if values.dtype.kind not in "biuf" or values.dtype in (np.float16, np.longdouble):
         try:
             values = values.astype(np.float64)
         except (TypeError, ValueError) as error:
