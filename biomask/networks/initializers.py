@@ -8,11 +8,15 @@ alone with replicate r's seed.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import numbers
+import random
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from keras import initializers
 from scipy.special import ndtr, ndtri
+
+from biomask.errors import ArgumentError
 
 _TRUNCATED_SD = 0.87962566103423978  # of a standard normal cut at -2 and 2
 
@@ -49,7 +53,7 @@ def name_hashes(names: Sequence[str]) -> np.ndarray:
 
 
 def draw_edges(
-    initializer: initializers.Initializer,
+    initializer: initializers.Initializer | Callable,
     seed: int,
     sources: np.ndarray,
     targets: np.ndarray,
@@ -58,32 +62,92 @@ def draw_edges(
 ) -> np.ndarray:
     """Initial weights of the edges of one network, float32, shape (n_edges,).
 
-    Variance scaling (Glorot & Bengio 2010, He et al. 2015, and their like) uses the fan of each
-    edge's own unit: Keras would take all edges for the fan-in of one unit and start them many
-    times too small. Any other initializer is called as it is, with this seed.
+    Keras' variance-scaling, uniform and normal initializers are drawn by name. Variance scaling
+    (Glorot & Bengio 2010, He et al. 2015, and their like) uses the fan of each edge's own unit:
+    Keras would take all edges for the fan-in of one unit and start them many times too small. Any
+    other initializer is called as it is, with this seed.
 
     Parameters
     ----------
-    initializer : keras Initializer
+    initializer : keras Initializer or callable of a shape
     seed : int
     sources, targets : uint64 arrays, shape (n_edges,)
         From `name_hashes`.
     fan_in, fan_out : arrays, shape (n_edges,)
         Inputs of the edge's target, outputs of its source.
     """
-    if not isinstance(initializer, initializers.VarianceScaling):
-        config = initializer.get_config()
-        if "seed" in config:
-            initializer = type(initializer).from_config({**config, "seed": seed})
-        return np.asarray(initializer((len(sources),), dtype="float32"))
-    fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
-    sd = np.sqrt(initializer.scale / np.maximum(fan[initializer.mode], 1.0))
     uniform = edge_uniforms(seed, sources, targets)
-    if initializer.distribution == "uniform":
-        standard = np.sqrt(3.0) * (2 * uniform - 1)
-    elif initializer.distribution == "untruncated_normal":
-        standard = ndtri(uniform)
+    if isinstance(initializer, initializers.VarianceScaling):
+        fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
+        sd = np.sqrt(initializer.scale / np.maximum(fan[initializer.mode], 1.0))
+        weights = sd * _UNIT_VARIANCE[initializer.distribution](uniform)
+    elif isinstance(initializer, initializers.RandomUniform):
+        weights = initializer.minval + (initializer.maxval - initializer.minval) * uniform
+    elif isinstance(initializer, initializers.RandomNormal):
+        weights = initializer.mean + initializer.stddev * ndtri(uniform)
+    elif isinstance(initializer, initializers.TruncatedNormal):
+        weights = initializer.mean + initializer.stddev * _truncated_normal(uniform)
     else:
-        low, high = ndtr(-2.0), ndtr(2.0)
-        standard = ndtri(low + uniform * (high - low)) / _TRUNCATED_SD
-    return (sd * standard).astype(np.float32)
+        weights = np.asarray(_reseeded(initializer, seed)((len(sources),), dtype="float32"))
+    return weights.astype(np.float32)
+
+
+def _truncated_normal(uniform: np.ndarray) -> np.ndarray:
+    low, high = ndtr(-2.0), ndtr(2.0)
+    return ndtri(low + uniform * (high - low))
+
+
+_UNIT_VARIANCE = {
+    "uniform": lambda uniform: np.sqrt(3.0) * (2 * uniform - 1),
+    "untruncated_normal": ndtri,
+    "truncated_normal": lambda uniform: _truncated_normal(uniform) / _TRUNCATED_SD,
+}
+
+
+def _reseeded(initializer, seed: int):
+    config = _config(initializer)
+    if "seed" not in config:
+        return initializer
+    return type(initializer).from_config({**config, "seed": seed})
+
+
+def _config(initializer) -> dict:
+    return initializer.get_config() if isinstance(initializer, initializers.Initializer) else {}
+
+
+def given_seed(initializer) -> int | None:
+    """The seed that the user gave to the initializer itself, such as ``GlorotUniform(seed=3)``."""
+    seed = _config(initializer).get("seed")
+    return seed if isinstance(seed, int) else None
+
+
+def checked_seed(seed, replicates: int | None) -> int | list[int] | None:
+    """The seed as it is kept: None, a number, or one number for each network.
+
+    Raises
+    ------
+    ArgumentError
+        It is none of these.
+    """
+    many = isinstance(seed, Sequence | np.ndarray) and not isinstance(seed, str)
+    seeds = list(seed) if many else [] if seed is None else [seed]
+    if not all(isinstance(s, numbers.Integral) for s in seeds):
+        raise ArgumentError(
+            f"seed must be None, a whole number or a sequence of them. Received: seed={seed!r}",
+            code="E-ARGUMENT",
+        )
+    if many and len(seeds) != (replicates or 1):
+        raise ArgumentError(
+            f"seed must be one number, or one for each of {replicates or 1} networks. "
+            f"Received: {len(seeds)} seeds",
+            code="E-ARGUMENT",
+        )
+    return [int(s) for s in seeds] if many else None if seed is None else int(seed)
+
+
+def replicate_seeds(seed: int | list[int] | None, replicates: int | None) -> list[int]:
+    """One seed for each network; without any, drawn where Keras draws its own."""
+    if isinstance(seed, list):
+        return seed
+    start = random.randint(1, 10**9) if seed is None else seed  # set by keras' set_random_seed
+    return [start + r for r in range(replicates or 1)]

@@ -12,7 +12,13 @@ from keras import activations, constraints, initializers, regularizers
 from biomask.errors import ArgumentError, ModelError
 from biomask.masks.mask import Mask
 from biomask.masks.packing import mask_from_config, mask_to_config
-from biomask.networks.initializers import draw_edges, name_hashes
+from biomask.networks.initializers import (
+    checked_seed,
+    draw_edges,
+    given_seed,
+    name_hashes,
+    replicate_seeds,
+)
 from biomask.networks.kernels import KERNELS, Edges, pick_kernel
 
 if keras.backend.backend() != "tensorflow":
@@ -63,8 +69,8 @@ activity_regularizer, kernel_constraint, bias_constraint
     ArgumentError
         An argument is outside what is described here.
     ModelError
-        The input is sparse, or does not have one column for each gene of the mask; or saved
-        weights belong to another mask.
+        The input is sparse, or lacks the one column for each gene of the mask; or saved weights
+        belong to another mask.
     """
 
     def __init__(
@@ -94,28 +100,28 @@ activity_regularizer, kernel_constraint, bias_constraint
                 f"kernel must be 'auto' or one of {sorted(KERNELS)}. Received: kernel={kernel!r}",
                 code="E-ARGUMENT",
             )
-        self.activation = activations.get(activation)
+        self.activation = _get(activations, activation=activation)
         self.use_bias = use_bias
         self.kernel_kind = kernel
         self.signed = signed
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
-        self.seed = _checked_seed(seed, self.replicates)
+        self.kernel_initializer = _get(initializers, kernel_initializer=kernel_initializer)
+        self.bias_initializer = _get(initializers, bias_initializer=bias_initializer)
+        self.kernel_regularizer = _get(regularizers, kernel_regularizer=kernel_regularizer)
+        self.bias_regularizer = _get(regularizers, bias_regularizer=bias_regularizer)
+        self.kernel_constraint = _get(constraints, kernel_constraint=kernel_constraint)
+        self.bias_constraint = _get(constraints, bias_constraint=bias_constraint)
+        self.seed = checked_seed(seed, self.replicates)
         self._signs = np.sign(self.mask.edge_values) if signed else None
+        self._product = None
+        # A model may be compiled before its layers are built: promise only what will hold.
+        inputs = (False,) if self.replicates is None else (False, True)
+        self.supports_jit = all(self._kernel_for(own).supports_jit for own in inputs)
         self.supports_masking = True  # of time steps, as every Keras layer means it
 
     def build(self, input_shape):
-        n_genes, n_pathways = self.mask.shape
         self._check_width(input_shape)
-        rows, cols = self.mask.edge_index
-        own_input = self.replicates is not None and len(input_shape) == 3
-        edges = Edges(rows, cols, n_genes, n_pathways, self.replicates, own_input)
-        kind = pick_kernel(edges) if self.kernel_kind == "auto" else self.kernel_kind
-        self._product = KERNELS[kind](edges)
+        edges = self._edges(self.replicates is not None and len(input_shape) == 3)
+        self._product = self._kernel_for(edges.own_input)(edges)
         self.supports_jit = self._product.supports_jit
         self.kernel = self.add_weight(
             name="kernel",
@@ -135,25 +141,29 @@ activity_regularizer, kernel_constraint, bias_constraint
             )
         self.built = True
 
-    def call(self, inputs):
-        if isinstance(inputs, tf.SparseTensor | tf.RaggedTensor) or getattr(
-            inputs, "sparse", False
-        ):
+    def __call__(self, inputs, *args, **kwargs):
+        # Checked here because Keras turns what `call` raises into a RuntimeError.
+        known = isinstance(inputs, tf.SparseTensor | tf.RaggedTensor)
+        if known or getattr(inputs, "sparse", False):
             raise ModelError(
-                f"layer {self.name!r} needs a dense input, received {type(inputs).__name__}",
+                f"layer {self.name!r} needs a dense input, received a sparse or ragged "
+                f"{type(inputs).__name__}",
                 code="E-SPARSE-INPUT",
                 hint="Use keras.Input(..., sparse=False); fit accepts a SciPy CSR matrix for it "
                 "and makes it dense a batch at a time.",
             )
-        self._check_width(inputs.shape)
+        if hasattr(inputs, "shape"):
+            self._check_width(inputs.shape)
+        return super().__call__(inputs, *args, **kwargs)
+
+    def call(self, inputs):
         x = tf.cast(inputs, tf.float32)
-        steps = None
-        if self.replicates is None and len(inputs.shape) != 2:
-            steps = tf.shape(x)[:-1]
+        steps = self.replicates is None and len(inputs.shape) != 2
+        if steps:
             x = tf.reshape(x, [-1, self.mask.shape[0]])
         y = self._product(x, tf.cast(self._effective_edges(), tf.float32))
-        if steps is not None:
-            y = tf.reshape(y, tf.concat([steps, [self.mask.shape[1]]], axis=0))
+        if steps:
+            y = tf.reshape(y, tf.concat([tf.shape(inputs)[:-1], [self.mask.shape[1]]], axis=0))
             y.set_shape([*inputs.shape[:-1], self.mask.shape[1]])
         y = tf.cast(y, self.compute_dtype)
         if self.bias is not None:
@@ -165,6 +175,14 @@ activity_regularizer, kernel_constraint, bias_constraint
         if self.replicates is None:
             return (*input_shape[:-1], n_pathways)
         return (input_shape[0], self.replicates, n_pathways)
+
+    def _edges(self, own_input: bool) -> Edges:
+        rows, cols = self.mask.edge_index
+        return Edges(rows, cols, *self.mask.shape, self.replicates, own_input)
+
+    def _kernel_for(self, own_input: bool) -> type:
+        kind = self.kernel_kind
+        return KERNELS[pick_kernel(self._edges(own_input)) if kind == "auto" else kind]
 
     # ------------------------------------------------------------------ the weights
 
@@ -191,29 +209,23 @@ activity_regularizer, kernel_constraint, bias_constraint
         rows, cols = self.mask.edge_index
         sources, targets = name_hashes(self.mask.genes), name_hashes(self.mask.pathways)
         fan_in, fan_out = self.mask.sizes().to_numpy(), self.mask.degrees().to_numpy()
-        draws = [
-            draw_edges(
-                self.kernel_initializer,
-                seed,
-                sources[rows],
-                targets[cols],
-                fan_in[cols],
-                fan_out[rows],
-            )
-            for seed in replicate_seeds(self.seed, self.replicates)
-        ]
+        start = given_seed(self.kernel_initializer) if self.seed is None else self.seed
+        ends = (sources[rows], targets[cols], fan_in[cols], fan_out[rows])
+        seeds = replicate_seeds(start, self.replicates)
+        draws = [draw_edges(self.kernel_initializer, seed, *ends) for seed in seeds]
         return tf.cast(tf.reshape(tf.stack(draws, axis=-1), shape), dtype or "float32")
 
     def _check_width(self, shape):
-        ranks = (2, 3) if self.replicates is not None else range(2, 9)
         n_genes = self.mask.shape[0]
-        fits = len(shape) in ranks and shape[-1] == n_genes
-        if self.replicates is not None and len(shape) == 3:
-            fits = fits and shape[1] == self.replicates
+        accepted = [(n_genes,), (self.replicates, n_genes)]
+        if self._product is not None:  # built for one of the two
+            accepted = [accepted[self._product.edges.own_input]]
+        fits = tuple(shape[1:]) in accepted
+        if self.replicates is None:
+            accepted = accepted[:1]
+            fits = len(shape) >= 2 and shape[-1] == n_genes
         if not fits:
-            expected = f"(batch, {n_genes})"
-            if self.replicates is not None:
-                expected += f" or (batch, {self.replicates}, {n_genes})"
+            expected = " or ".join(f"(batch, {str(inner)[1:].rstrip(',)')})" for inner in accepted)
             raise ModelError(
                 f"layer {self.name!r} expects input of shape {expected}, one column for each gene "
                 f"of its mask. Received: shape {tuple(shape)}",
@@ -258,14 +270,6 @@ activity_regularizer, kernel_constraint, bias_constraint
         super().load_own_variables({k: store[k] for k in store.keys() if k != "mask_sha256"})  # noqa: SIM118
 
 
-def replicate_seeds(seed: int | list[int] | None, replicates: int | None) -> list[int]:
-    """One seed for each network."""
-    if isinstance(seed, list):
-        return seed
-    start = int(keras.random.SeedGenerator().state[0]) if seed is None else seed
-    return [start + r for r in range(replicates or 1)]
-
-
 def _as_mask(mask) -> Mask:
     if isinstance(mask, Mask):
         return mask
@@ -285,14 +289,12 @@ def _checked_replicates(replicates) -> int | None:
     return None if replicates is None else int(replicates)
 
 
-def _checked_seed(seed, replicates: int | None) -> int | list[int] | None:
-    if seed is None or isinstance(seed, int | np.integer):
-        return None if seed is None else int(seed)
-    seeds = [int(s) for s in seed]
-    if len(seeds) != (replicates or 1):
+def _get(kind, **named):
+    """What Keras means by the one named value, such as ``activation="tanh"``."""
+    [(name, value)] = named.items()
+    try:
+        return kind.get(value)
+    except ValueError as error:
         raise ArgumentError(
-            f"seed must be one number, or one for each of {replicates or 1} networks. "
-            f"Received: {len(seeds)} seeds",
-            code="E-ARGUMENT",
-        )
-    return seeds
+            f"Keras knows no such {name}. Received: {name}={value!r}", code="E-ARGUMENT"
+        ) from error
