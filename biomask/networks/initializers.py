@@ -121,6 +121,24 @@ def given_seed(initializer) -> int | None:
     return seed if isinstance(seed, int) else None
 
 
+def checked_replicates(replicates) -> int | None:
+    """None, or a number of networks.
+
+    Raises
+    ------
+    ArgumentError
+        It is neither.
+    """
+    whole = isinstance(replicates, numbers.Integral) and not isinstance(replicates, bool)
+    if replicates is not None and not (whole and replicates >= 1):
+        raise ArgumentError(
+            f"replicates must be None or a whole number of at least 1. "
+            f"Received: replicates={replicates!r}",
+            code="E-ARGUMENT",
+        )
+    return None if replicates is None else int(replicates)
+
+
 def checked_seed(seed, replicates: int | None) -> int | list[int] | None:
     """The seed as it is kept: None, a number, or one number for each network.
 

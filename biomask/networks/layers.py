@@ -13,6 +13,7 @@ from biomask.errors import ArgumentError, ModelError
 from biomask.masks.mask import Mask
 from biomask.masks.packing import mask_from_config, mask_to_config
 from biomask.networks.initializers import (
+    checked_replicates,
     checked_seed,
     draw_edges,
     given_seed,
@@ -94,7 +95,7 @@ activity_regularizer, kernel_constraint, bias_constraint
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.mask = _as_mask(mask)
-        self.replicates = _checked_replicates(replicates)
+        self.replicates = checked_replicates(replicates)
         if kernel != "auto" and kernel not in KERNELS:
             raise ArgumentError(
                 f"kernel must be 'auto' or one of {sorted(KERNELS)}. Received: kernel={kernel!r}",
@@ -126,7 +127,7 @@ activity_regularizer, kernel_constraint, bias_constraint
         self.kernel = self.add_weight(
             name="kernel",
             shape=(len(edges),) if self.replicates is None else (len(edges), self.replicates),
-            initializer=self._initial_edges,
+            initializer=self.initial_edges,
             regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
         )
@@ -146,8 +147,7 @@ activity_regularizer, kernel_constraint, bias_constraint
         known = isinstance(inputs, tf.SparseTensor | tf.RaggedTensor)
         if known or getattr(inputs, "sparse", False):
             raise ModelError(
-                f"layer {self.name!r} needs a dense input, received a sparse or ragged "
-                f"{type(inputs).__name__}",
+                f"layer {self.name!r} needs a dense input, not a sparse {type(inputs).__name__}",
                 code="E-SPARSE-INPUT",
                 hint="Use keras.Input(..., sparse=False); fit accepts a SciPy CSR matrix for it "
                 "and makes it dense a batch at a time.",
@@ -205,7 +205,8 @@ activity_regularizer, kernel_constraint, bias_constraint
         signs = self._signs if self.replicates is None else self._signs[:, None]
         return tf.abs(edges) * tf.cast(signs, edges.dtype)
 
-    def _initial_edges(self, shape, dtype=None):
+    def initial_edges(self, shape, dtype=None):
+        """The kernel before any training."""
         rows, cols = self.mask.edge_index
         sources, targets = name_hashes(self.mask.genes), name_hashes(self.mask.pathways)
         fan_in, fan_out = self.mask.sizes().to_numpy(), self.mask.degrees().to_numpy()
@@ -276,17 +277,6 @@ def _as_mask(mask) -> Mask:
     if isinstance(mask, Mapping):
         return mask_from_config(mask)
     return Mask.from_dense(mask)
-
-
-def _checked_replicates(replicates) -> int | None:
-    whole = isinstance(replicates, int | np.integer) and not isinstance(replicates, bool)
-    if replicates is not None and not (whole and replicates >= 1):
-        raise ArgumentError(
-            f"replicates must be None or a whole number of at least 1. "
-            f"Received: replicates={replicates!r}",
-            code="E-ARGUMENT",
-        )
-    return None if replicates is None else int(replicates)
 
 
 def _get(kind, **named):

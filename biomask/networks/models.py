@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import numbers
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -10,8 +11,14 @@ from keras import layers, regularizers
 
 from biomask.errors import ArgumentError, ModelError
 from biomask.masks.mask import Mask
-from biomask.networks.initializers import draw_edges, name_hashes
-from biomask.networks.layers import MaskedDense, replicate_seeds
+from biomask.networks.initializers import (
+    checked_replicates,
+    checked_seed,
+    draw_edges,
+    name_hashes,
+    replicate_seeds,
+)
+from biomask.networks.layers import MaskedDense
 from biomask.networks.replicates import ReplicateLoss, replicate_metrics
 
 # The last layer is named after what it predicts, so a loaded model still knows its task.
@@ -82,9 +89,9 @@ def build_model(
         An argument is outside what is described here.
     """
     n_outputs = _checked_outputs(task, n_classes)
-    _check_range("dropout", dropout, 0 <= dropout < 1, "at least 0 and below 1")
-    _check_range("l2", l2, l2 >= 0, "at least 0")
-    _check_range("learning_rate", learning_rate, learning_rate > 0, "above 0")
+    _check_number("dropout", dropout, lambda x: 0 <= x < 1, "at least 0 and below 1")
+    _check_number("l2", l2, lambda x: x >= 0, "a number of at least 0")
+    _check_number("learning_rate", learning_rate, lambda x: x > 0, "a number above 0")
     decay = regularizers.L2(l2) if l2 else None
     pathways = MaskedDense(
         mask,
@@ -146,8 +153,11 @@ def take_replicate(model: keras.Model, replicate: int) -> keras.Model:
             code="E-REPLICATES",
             hint="Only biomask.build_model(..., replicates=R) has replicates.",
         )
-    inside = 0 <= replicate < layer.replicates
-    _check_range("replicate", replicate, inside, f"from 0 to {layer.replicates - 1}")
+    if not isinstance(replicate, numbers.Integral) or not 0 <= replicate < layer.replicates:
+        raise ArgumentError(
+            f"replicate must be from 0 to {layer.replicates - 1}. Received: {replicate!r}",
+            code="E-ARGUMENT",
+        )
     task = task_of(model)
     single = build_model(
         layer.mask,
@@ -245,9 +255,8 @@ def _start_head(head: layers.Layer, pathways: MaskedDense) -> None:
 
 def _drawn(seed: int | Sequence[int] | None, replicates: int | None) -> list[int]:
     """Explicit seeds, so that both layers of a network start from the same one."""
-    if seed is None or isinstance(seed, int | np.integer):
-        return replicate_seeds(None if seed is None else int(seed), replicates)
-    return [int(s) for s in seed]
+    replicates = checked_replicates(replicates)
+    return replicate_seeds(checked_seed(seed, replicates), replicates)
 
 
 def _checked_outputs(task: str, n_classes: int | None) -> int:
@@ -274,8 +283,9 @@ def _checked_outputs(task: str, n_classes: int | None) -> int:
     return int(n_classes)
 
 
-def _check_range(name: str, value, inside: bool, expected: str) -> None:
-    if not inside:
+def _check_number(name: str, value, inside: Callable[[float], bool], expected: str) -> None:
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not (number and np.isfinite(value) and inside(value)):
         raise ArgumentError(
             f"{name} must be {expected}. Received: {name}={value!r}", code="E-ARGUMENT"
         )

@@ -5,6 +5,8 @@ These describe the function that was fitted. They are not evidence: see `biomask
 
 from __future__ import annotations
 
+import numbers
+
 import keras
 import numpy as np
 import pandas as pd
@@ -99,8 +101,11 @@ def gene_attributions(
     ArgumentError, DataError, ModelError
     """
     layer, column = _single(model), _checked_target(model, target)
-    if steps < 1:
-        raise ArgumentError(f"steps must be at least 1. Received: {steps}", code="E-ARGUMENT")
+    if not isinstance(steps, numbers.Integral) or steps < 1:
+        raise ArgumentError(
+            f"steps must be a whole number of at least 1. Received: steps={steps!r}",
+            code="E-ARGUMENT",
+        )
     X = as_frame(X, layer.mask.genes)
     start = _baseline(layer, baseline)
     logit = keras.Model(model.input, model.get_layer(HEAD).output)
@@ -156,12 +161,19 @@ def _batches(X: pd.DataFrame) -> list[np.ndarray]:
 
 
 def _single(model: keras.Model) -> MaskedDense:
+    """The masked layer of a model that holds one trained network."""
     layer = pathway_layer(model)
     if layer.replicates is not None:
         raise ModelError(
             f"attributions are of one network, this model holds {layer.replicates}",
             code="E-REPLICATES",
             hint="Take one out first: biomask.take_replicate(model, r).",
+        )
+    if np.array_equal(layer.kernel, layer.initial_edges(layer.kernel.shape)):
+        raise ModelError(
+            "the model is not trained: its edges still have their initial weights",
+            code="E-UNTRAINED",
+            hint="Call model.fit first; attributions of random weights mean nothing.",
         )
     return layer
 
@@ -175,7 +187,7 @@ def _checked_target(model: keras.Model, target: int | None) -> int:
                 code="E-ARGUMENT",
             )
         return 0
-    if target is None or not 0 <= target < n_outputs:
+    if not isinstance(target, numbers.Integral) or not 0 <= target < n_outputs:
         raise ArgumentError(
             f"target must be a class from 0 to {n_outputs - 1}. Received: target={target!r}",
             code="E-ARGUMENT",

@@ -14,6 +14,7 @@ import keras
 
 from biomask import __version__
 from biomask.errors import BiomaskError, StorageError
+from biomask.networks import replicates  # noqa: F401  its classes must be registered to be loaded
 from biomask.networks.layers import MaskedDense
 from biomask.storage import read_zip, unzip, write_zip
 
@@ -115,7 +116,12 @@ def load_model(path: str | Path) -> keras.Model:
             file=path,
             hint="Write it again with biomask.save_model.",
         ) from error
-    _check_classes(config, path)
+    try:
+        _check_classes(config, path)
+    except RecursionError as error:
+        raise StorageError(
+            "the configuration is nested too deeply", code="E-UNSAFE", file=path
+        ) from error
     _check_weights(weights, path)
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder, "model.keras")  # a copy of exactly what was checked
@@ -158,11 +164,10 @@ def _check_classes(node, path: str | Path) -> None:
         return
     name, module = node.get("class_name"), node.get("module")
     if name is not None:
-        known = hasattr(_MODULES.get(module), str(name)) and name not in _FORBIDDEN
-        known = known or (module, name) in _MODELS
-        own = str(node.get("registered_name", "")).startswith("biomask>")
+        known = isinstance(getattr(_MODULES.get(module), str(name), None), type)
+        known = (known and name not in _FORBIDDEN) or (module, name) in _MODELS
         plain = module is None and name in _VALUES
-        if not (known or plain or (own and str(module).startswith("biomask."))):
+        if not (known or plain or _is_own(node)):
             raise StorageError(
                 f"the model asks for {module}.{name}, which is not a class that biomask loads",
                 code="E-UNSAFE",
@@ -174,30 +179,45 @@ def _check_classes(node, path: str | Path) -> None:
         _check_classes(item, path)
 
 
+def _is_own(node: dict) -> bool:
+    """Whether this is a class that biomask itself registered, and not only called so."""
+    label = str(node.get("registered_name"))
+    own = keras.saving.get_registered_object(label) if label.startswith("biomask>") else None
+    return own is not None and own.__module__ == node.get("module")
+
+
 def _check_weights(content: bytes, path: str | Path) -> None:
-    """Refuse weights that point to other files."""
+    """Refuse weights that point to other files or claim to be larger than the file."""
+
+    def refuse(name, problem):
+        raise StorageError(
+            f"weight {name} {problem}",
+            code="E-UNSAFE",
+            file=path,
+            hint="Do not trust where this file came from.",
+        )
 
     def check(name, group):
         for key in group:
-            link = group.get(key, getlink=True)
-            outside = not isinstance(link, h5py.HardLink)
-            item = None if outside else group[key]
-            if isinstance(item, h5py.Dataset):
-                outside = bool(item.external) or item.is_virtual
-            if outside:
-                raise StorageError(
-                    f"weight {name}/{key} points to another file",
-                    code="E-UNSAFE",
-                    file=path,
-                    hint="Do not trust where this file came from.",
-                )
+            inner = f"{name}/{key}"
+            if not isinstance(group.get(key, getlink=True), h5py.HardLink):
+                refuse(inner, "points to another file")
+            item = group[key]
+            if h5py.h5o.get_info(item.id).rc != 1:
+                refuse(inner, "occurs under two names")
             if isinstance(item, h5py.Group):
-                check(f"{name}/{key}", item)
+                check(inner, item)
+            elif item.external or item.is_virtual:
+                refuse(inner, "points to another file")
+            elif item.nbytes > len(content):
+                refuse(inner, f"claims {item.nbytes} bytes in a file of {len(content)}")
 
     try:
         with h5py.File(io.BytesIO(content), "r") as store:
             check("", store)
-    except (OSError, RuntimeError, KeyError) as error:
+    except StorageError:
+        raise
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise StorageError(
             f"the weights inside are damaged: {error}", code="E-MODEL-FILE", file=path
         ) from error
