@@ -131,11 +131,12 @@ def read_zip(path: str | Path) -> tuple[dict, dict[str, bytes]]:
             f"{MANIFEST} is damaged", code="E-MANIFEST", file=path, hint="Restore it from a copy."
         ) from error
     for name in sorted(digests.keys() | members.keys()):
-        found = hashlib.sha256(members[name]).hexdigest() if name in members else "missing"
-        if found != digests.get(name):
+        found = hashlib.sha256(members[name]).hexdigest() if name in members else "of no member"
+        expected = str(digests.get(name, "no such member"))
+        if found != expected:
+            shown = [text[:12] if len(text) == 64 else text for text in (found, expected)]
             raise StorageError(
-                f"member {name!r} is not what was written: sha256 {found[:12]}, "
-                f"expected {str(digests.get(name, 'no such member'))[:12]}",
+                f"member {name!r} is not what was written: sha256 {shown[0]}, expected {shown[1]}",
                 code="E-SHA256",
                 file=path,
                 hint="The file was damaged or altered; restore it from a copy.",
@@ -168,7 +169,7 @@ def unzip(path: str | Path) -> dict[str, bytes]:
 
 
 def _check_members(path: Path, infos: list[zipfile.ZipInfo]) -> None:
-    names = [info.filename for info in infos]
+    seen = set()
     for info in infos:
         parts = info.filename.replace("\\", "/").split("/")
         link = (info.external_attr >> 16) & 0o170000 == 0o120000
@@ -179,8 +180,16 @@ def _check_members(path: Path, infos: list[zipfile.ZipInfo]) -> None:
                 file=path,
                 hint="Do not trust where this file came from.",
             )
-        if names.count(info.filename) > 1:
+        if info.filename in seen:
             raise StorageError(f"member {info.filename!r} occurs twice", code="E-UNSAFE", file=path)
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise StorageError(
+                f"member {info.filename!r} is compressed in a way biomask does not read",
+                code="E-COMPRESSION",
+                file=path,
+                hint="The file is damaged, or was repacked by another program.",
+            )
+        seen.add(info.filename)
     total = sum(info.file_size for info in infos)
     check_unpacked_size(total, path.stat().st_size, path)
 
@@ -235,6 +244,8 @@ def unpack(text: str, dtype, length: int) -> np.ndarray:
         raw = inflate.decompress(base64.b64decode(text, validate=True), expected + 1)
     except (ValueError, TypeError, zlib.error) as error:
         raise StorageError(f"a packed array is damaged: {error}", code="E-PACKED") from error
+    if len(raw) == expected and not inflate.eof:
+        raise StorageError("a packed array ends before its checksum", code="E-PACKED")
     if len(raw) != expected:
         raise StorageError(
             f"a packed array holds {len(raw)} bytes or more, expected {expected}", code="E-PACKED"
