@@ -146,8 +146,7 @@ def _dense(arrays: Mapping[str, np.ndarray], path: str | Path) -> np.ndarray:
 
 
 def _sparse(arrays: Mapping[str, np.ndarray], path: str | Path) -> sparse.sparray:
-    layout = arrays["format"]
-    layout = str(layout.astype("U")) if layout.dtype.kind in "US" and not layout.ndim else "?"
+    layout = " ".join(_names(arrays["format"].ravel(), "format", path))
     wanted = _LAYOUTS.get(layout)
     if wanted is None:
         raise ReadError(
@@ -232,7 +231,7 @@ def array_from_bytes(raw: bytes, path: str | Path, *, member: str | None = None)
     try:
         read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
         shape, fortran, dtype = read[npy.read_magic(stream)](stream)
-    except (ValueError, KeyError, TypeError, SyntaxError, RecursionError) as error:
+    except Exception as error:  # the header is Python source: NumPy parses it, and may fail anyhow
         raise ReadError(
             f"{place}the header of the array is damaged ({error})",
             code="E-NPY",

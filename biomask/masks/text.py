@@ -27,6 +27,7 @@ HDF5 = b"\x89HDF\r\n\x1a\n"
 _NOT_TEXT = {
     GZIP: "a gzip file inside a gzip file",
     ZIP: "a zip archive (.npz, .xlsx, ...)",
+    b"PK\x05\x06": "an empty zip archive",
     NUMPY: "a NumPy array (.npy)",
     HDF5: "an HDF5 file (.h5ad, ...)",
     b"\xfd7zXZ": "an xz file",

@@ -1,0 +1,294 @@
+"""NumPy and SciPy files: rows 19 and 20 of the acceptance table."""
+
+import gzip
+import io
+import pickle
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+import biomask as bm
+from biomask.errors import ReadError
+
+DENSE = np.array([[1, 0, 1], [0, 1, 1], [0, 0, 0], [1, 0, 0]])
+GENES, PATHWAYS = ["TP53", "nan", "7157", "ATM"], ["P 1", "NA", "P3"]
+
+
+def save_sparse(path, matrix, **names):
+    """What `scipy.sparse.save_npz` writes, with names beside it."""
+    sparse.save_npz(path, matrix)
+    with np.load(path) as arrays:
+        arrays = dict(arrays)
+    np.savez(path, **arrays, **names)
+    return path
+
+
+def altered(path, **changes):
+    with np.load(path) as arrays:
+        arrays = dict(arrays)
+    np.savez(path, **{k: v for k, v in (arrays | changes).items() if v is not None})
+    return path
+
+
+def refused(path, **options) -> ReadError:
+    with pytest.raises(ReadError) as caught:
+        bm.read_matrix(path, **options)
+    assert caught.value.file == str(path)
+    return caught.value
+
+
+@pytest.mark.parametrize("layout", ["csc", "csr", "coo"])
+@pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csr_matrix])
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.int64, np.float32, ">f8", ">i4"])
+def test_scipy_files_with_names(tmp_path, layout, kind, dtype):
+    matrix = kind(DENSE.astype(dtype).astype(np.dtype(dtype).newbyteorder("="))).asformat(layout)
+    path = save_sparse(tmp_path / "m.npz", matrix, genes=GENES, pathways=PATHWAYS)
+    altered(path, data=matrix.data.astype(dtype))
+    mask = bm.read_matrix(path)
+    assert mask.genes.tolist() == GENES
+    assert mask.pathways.tolist() == PATHWAYS
+    assert (mask.to_dense().to_numpy() == DENSE).all()
+    assert mask.report.empty
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.float16, np.float64, ">i2"])
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_dense_npz(tmp_path, order, dtype, save):
+    path = tmp_path / "m.npz"
+    save(path, anything=np.asarray(DENSE.astype(dtype), order=order), genes=GENES)
+    mask = bm.read_matrix(path)
+    assert (mask.to_dense().to_numpy() == DENSE).all()
+    assert mask.genes.tolist() == GENES
+    assert mask.pathways.tolist() == ["pathway_0", "pathway_1", "pathway_2"]
+    assert mask.report[["action", "subject", "detail"]].to_numpy().tolist() == [
+        ["generated names", "pathways", "pathway_0 to pathway_2"]
+    ]
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_npy_has_generated_names(tmp_path, pack):
+    out = io.BytesIO()
+    np.save(out, DENSE)
+    path = tmp_path / "told by content.csv"
+    path.write_bytes(pack(out.getvalue()))
+    mask = bm.read_matrix(path)
+    assert mask == bm.Mask.from_dense(DENSE)
+    assert mask.report["subject"].tolist() == ["genes", "pathways"]
+
+
+def test_names_as_bytes_and_as_entrez_numbers(tmp_path):
+    path = tmp_path / "m.npz"
+    np.savez(
+        path, m=DENSE, genes=np.array([7157, 472, 1, 2]), pathways=np.array([b"a", b"b", b"c"])
+    )
+    mask = bm.read_matrix(path)
+    assert mask.genes.tolist() == ["7157", "472", "1", "2"]
+    assert mask.pathways.tolist() == ["a", "b", "c"]
+
+
+def test_weights_only_on_request(tmp_path):
+    path = save_sparse(tmp_path / "m.npz", sparse.csr_array(DENSE * -0.5))
+    error = refused(path)
+    assert error.code == "E-MASK-VALUE"
+    assert "gene_0 x pathway_0 = -0.5" in str(error)
+    assert bm.read_matrix(path, weighted=True).to_dense().to_numpy().min() == -0.5
+    np.save(tmp_path / "m.npy", np.where(DENSE, np.nan, 0))
+    assert refused(tmp_path / "m.npy").code == "E-MASK-VALUE"
+    assert refused(tmp_path / "m.npy", weighted=True).code == "E-MASK-VALUE"
+
+
+def test_repeated_entries_add_up_as_in_scipy(tmp_path):
+    twice = sparse.coo_array((np.ones(2), ([0, 0], [1, 1])), shape=(2, 2))
+    assert "gene_0 x pathway_1 = 2.0" in str(refused(save_sparse(tmp_path / "m.npz", twice)))
+
+
+def test_row_16_repeated_names(tmp_path):
+    path = tmp_path / "m.npz"
+    np.savez(path, m=DENSE, genes=["a", "b", "a", "c"])
+    error = refused(path)
+    assert (error.code, error.genes) == ("E-MASK-DUPLICATE", ["a"])
+    assert "positions [[1, 3]]" in str(error)
+
+
+class Canary:
+    def __reduce__(self):
+        return (open, ("canary", "w"))
+
+
+@pytest.mark.parametrize("where", ["m.npz", "m.npy", "names.npz"])
+def test_row_19_a_pickle_is_refused_and_not_run(tmp_path, monkeypatch, where):
+    monkeypatch.chdir(tmp_path)
+    objects = np.empty((2, 2), dtype=object)
+    objects[:] = Canary()
+    path = tmp_path / where
+    if where == "m.npz":
+        np.savez(path, objects)
+    elif where == "m.npy":
+        np.save(path, objects)
+    else:
+        np.savez(path, m=DENSE, genes=objects[0])
+    (tmp_path / "canary").unlink(missing_ok=True)
+    error = refused(path)
+    assert error.code == "E-PICKLE"
+    assert "np.array(names, dtype=str)" in error.hint
+    assert not (tmp_path / "canary").exists()
+
+
+def test_row_19_a_bare_pickle_is_no_table(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "m.npy"
+    path.write_bytes(pickle.dumps(Canary()))
+    assert refused(path).code in ("E-ENCODING", "E-DELIMITER")
+    assert not (tmp_path / "canary").exists()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"indices": np.array([0, 2, 1, 1, 99])},
+        {"indices": np.array([0, 2, 1, 1, -1])},
+        {"indices": np.array([0, 2, 1, 1, 2**62])},
+        {"indices": np.array([0, 2, 1, 1, 2**64 - 1], dtype=np.uint64)},
+        {"indices": np.array([0.0, 2, 1, 1, 0])},
+        {"indices": np.array([[0, 2, 1, 1, 0]])},
+        {"indptr": np.array([0, 4, 2, 4, 5])},
+        {"indptr": np.array([0, 2, 4, 4, 500])},
+        {"indptr": np.array([1, 2, 4, 4, 5])},
+        {"indptr": np.array([0, 2, 5])},
+        {"data": np.ones(3)},
+        {"data": None},
+        {"shape": np.array([4, 1])},
+        {"shape": np.array([10**12, 3])},
+        {"shape": np.array([4, 10**12])},
+        {"shape": np.array([-4, 3])},
+        {"shape": np.array([4])},
+        {"shape": np.array([4.0, 3.0])},
+        {"format": np.array("dia")},
+        {"format": np.array(7)},
+        {"format": np.array(["csr", "csr"])},
+    ],
+    ids=str,
+)
+def test_row_20_a_damaged_sparse_matrix(tmp_path, changes):
+    path = altered(save_sparse(tmp_path / "m.npz", sparse.csr_array(DENSE)), **changes)
+    assert refused(path).code == "E-NPZ"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"row": np.array([0, 0, 1, 1, 4])}, {"col": np.array([0, 2, 1, 2, -1])}], ids=str
+)
+def test_row_20_a_damaged_coo_matrix(tmp_path, changes):
+    path = altered(save_sparse(tmp_path / "m.npz", sparse.coo_array(DENSE)), **changes)
+    assert refused(path).code == "E-NPZ"
+
+
+FUZZ = """
+import io, sys, zipfile
+import numpy as np
+import biomask as bm
+rng = np.random.default_rng(0)
+path = sys.argv[1]
+with zipfile.ZipFile(path) as archive:
+    members = {name: archive.read(name) for name in archive.namelist()}
+outcomes = {"read": 0, "refused": 0}
+for _ in range(int(sys.argv[2])):
+    changed = {name: bytearray(raw) for name, raw in members.items()}
+    for _ in range(rng.integers(1, 4)):
+        raw = changed[rng.choice(list(changed))]
+        start = rng.choice([8, 60, 128, len(raw) - 8])  # header and data alike
+        raw[min(len(raw) - 1, start + rng.integers(0, 16))] = rng.integers(0, 256)
+    with zipfile.ZipFile(path, "w") as archive:  # with right checksums: the content is what is bad
+        for name, raw in changed.items():
+            archive.writestr(name, bytes(raw))
+    try:
+        bm.read_matrix(path, weighted=True).to_dense()
+        outcomes["read"] += 1
+    except bm.ReadError:
+        outcomes["refused"] += 1
+print(outcomes)
+"""
+
+
+def test_row_20_mutations_never_crash_and_never_raise_anything_else(tmp_path):
+    path = save_sparse(tmp_path / "m.npz", sparse.csr_array(DENSE), genes=GENES, pathways=PATHWAYS)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FUZZ, str(path), "1500"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    outcomes = eval(done.stdout)
+    assert sum(outcomes.values()) == 1500
+    assert min(outcomes.values()) > 100
+
+
+@pytest.mark.parametrize("tenth", range(1, 10))
+@pytest.mark.parametrize("name", ["m.npz", "m.npy"])
+def test_row_10_files_cut_at_every_tenth(tmp_path, name, tenth):
+    path = tmp_path / name
+    (np.save if name == "m.npy" else np.savez)(path, DENSE)
+    raw = path.read_bytes()
+    path.write_bytes(raw[: len(raw) * tenth // 10])
+    error = refused(path)
+    if name == "m.npz":
+        assert error.code == "E-TRUNCATED"
+        assert f"{len(raw) * tenth // 10} bytes" in str(error)
+    else:
+        assert error.code == ("E-NPY" if tenth < 6 else "E-TRUNCATED")
+
+
+def test_a_header_that_promises_too_much_allocates_nothing(tmp_path):
+    path = tmp_path / "m.npy"
+    np.save(path, DENSE)
+    raw = path.read_bytes()
+    path.write_bytes(raw.replace(b"(4, 3), }" + b" " * 10, b"(40000000000, 3), }"))
+    assert path.stat().st_size == len(raw)
+    error = refused(path)
+    assert error.code == "E-TRUNCATED"
+    assert "96 bytes of 960000000000 for shape (40000000000, 3)" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "code"),
+    [
+        ({}, "E-FORMAT"),
+        ({"genes": ["a"]}, "E-NPZ"),
+        ({"a": DENSE, "b": DENSE}, "E-NPZ"),
+        ({"a": DENSE[0]}, "E-MASK-SHAPE"),
+        ({"a": DENSE[None]}, "E-MASK-SHAPE"),
+        ({"a": DENSE.astype(str)}, "E-MASK-VALUE"),
+        ({"a": DENSE * 1j}, "E-MASK-VALUE"),
+        ({"a": DENSE, "genes": ["a"]}, "E-MASK-NAMES"),
+        ({"a": DENSE, "genes": np.zeros(4)}, "E-NPZ"),
+        ({"a": DENSE, "genes": [["a", "b"], ["c", "d"]]}, "E-NPZ"),
+        ({"a": DENSE, "pathways": np.array([b"\xff", b"b", b"c"])}, "E-NPZ"),
+    ],
+    ids=str,
+)
+def test_arrays_that_make_no_mask(tmp_path, arrays, code):
+    path = tmp_path / "m.npz"
+    np.savez(path, **arrays)
+    assert refused(path).code == code
+
+
+def test_a_workbook_is_no_array(tmp_path):
+    path = tmp_path / "m.xlsx"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+    error = refused(path)
+    assert error.code == "E-FORMAT"
+    assert error.hint == "Save the sheet as CSV."
+
+
+def test_the_askers_matrix_compressed_is_no_bomb(tmp_path):
+    rng = np.random.default_rng(0)
+    dense = (rng.random((9180, 230)) < 0.002).astype(np.int64)
+    np.savez_compressed(tmp_path / "m.npz", dense)
+    assert dense.nbytes / (tmp_path / "m.npz").stat().st_size > 200
+    assert bm.read_matrix(tmp_path / "m.npz").n_edges == dense.sum()
