@@ -186,11 +186,12 @@ def build_report(
     coverage = pd.DataFrame({"size": sizes, "present": present}, index=mask.pathways)
     coverage["coverage"] = present / np.maximum(sizes, 1)
     coverage["kept"] = kept
+    proposed = candidates(extra, absent)
     entries = [
         *log,
         *(Entry("dropped", "mask", gene, detail="not in the data") for gene in absent),
         *(Entry("dropped", "data", gene, detail="not in the mask") for gene in extra),
-        *(Entry("candidate", "data", *found) for found in candidates(extra, absent)),
+        *(Entry("candidate", "data", *found) for found in proposed),
     ]
     return AlignmentReport(
         matched=mask.genes[there],
@@ -200,5 +201,5 @@ def build_report(
         entries=entries,
         n_samples=n_samples,
         state=state,
-        cause=probable_cause(extra, absent),
+        cause=probable_cause(extra, absent, proposed),
     )

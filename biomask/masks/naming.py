@@ -93,6 +93,8 @@ def strip_version(name: str) -> str:
 
 def plain(name: str) -> str:
     """With Latin letters, ASCII dashes and no white space, as the eye reads it."""
+    if name.isascii() and name.isalnum():
+        return name  # most symbols, quickly
     text = unicodedata.normalize("NFKC", name).translate(_LOOKALIKES).translate(_DASHES)
     return re.sub(r"[\s\u200b-\u200d\u2060\ufeff]+", "", text)
 
@@ -123,6 +125,8 @@ def excel_genes(name: str, mask_genes: Collection[str] = ()) -> tuple[str, ...] 
     number = re.fullmatch(r"(\d)([.,]\d+)?E\+(\d{2})", name)
     if number:
         return tuple(gene for gene in mask_genes if _in_scientific(gene, name))
+    if not re.search(r"[-./ ]", name) and not name.isdecimal():
+        return None  # most symbols, quickly
     dates = list(_dates(name))
     genes = [gene for date in dates for gene in genes_behind_date(*date)]
     if not dates or (name.isdecimal() and not genes):
@@ -206,13 +210,19 @@ def kind_of(names: Sequence[str]) -> str:
     return "gene symbols"
 
 
-def probable_cause(data_names: Sequence[str], mask_names: Sequence[str]) -> str:
+def probable_cause(
+    data_names: Sequence[str],
+    mask_names: Sequence[str],
+    proposed: Sequence[Candidate] | None = None,
+) -> str:
     """Why so few of the mask's names are among the data's, in a sentence; "" when unknown.
 
     Parameters
     ----------
     data_names, mask_names : sequence of str
         The names of each side that have no partner on the other.
+    proposed : sequence of Candidate, optional
+        Their `candidates`, when they are known already.
     """
     if not len(data_names) or not len(mask_names):
         return ""
@@ -226,8 +236,9 @@ def probable_cause(data_names: Sequence[str], mask_names: Sequence[str]) -> str:
         )
     if data_kind == "Ensembl ids":
         return _ensembl_cause(data_names, mask_names)
-    found = Counter(candidate.why for candidate in candidates(data_names, mask_names))
-    shares = {why: count / len(mask_names) for why, count in found.items()}
+    proposed = candidates(data_names, mask_names) if proposed is None else proposed
+    counts = Counter(candidate.why for candidate in proposed)
+    shares = {why: count / len(mask_names) for why, count in counts.items()}
     shares[CASE] = _shared(data_names, mask_names, str.casefold)
     cause = max(shares, key=shares.__getitem__)
     if cause == CASE and shares[CASE] and (species := _species_cause(data_names, mask_names)):

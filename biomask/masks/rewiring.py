@@ -27,15 +27,24 @@ def curveball(
     -------
     list of sorted integer arrays, as long as `members`.
     """
-    sets = [set(piece.tolist()) for piece in members]
+    sets = [np.sort(piece).astype(np.int32) for piece in members]
     if len(sets) > 1:
-        for _ in range(trades):
-            a, b = rng.choice(len(sets), 2, replace=False)
-            only_a, only_b = sets[a] - sets[b], sets[b] - sets[a]
-            if only_a and only_b:
-                pool = np.array(sorted(only_a) + sorted(only_b))
-                rng.shuffle(pool)
-                dealt = set(pool[: len(only_a)].tolist())
-                sets[a] = (sets[a] - only_a) | dealt
-                sets[b] = (sets[b] - only_b) | (set(pool.tolist()) - dealt)
-    return [np.array(sorted(piece), dtype=np.int32) for piece in sets]
+        first = rng.integers(len(sets), size=trades)
+        second = (first + rng.integers(1, len(sets), size=trades)) % len(sets)  # never the same
+        for a, b in zip(first.tolist(), second.tolist(), strict=True):
+            sets[a], sets[b] = _traded(sets[a], sets[b], rng)
+    return [np.sort(piece) for piece in sets]
+
+
+def _traded(
+    a: np.ndarray, b: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    both = np.sort(np.concatenate([a, b]))
+    repeated = both[1:] == both[:-1]
+    once = np.ones(len(both), dtype=bool)
+    once[1:] &= ~repeated
+    once[:-1] &= ~repeated
+    shared, pool = both[1:][repeated], both[once]
+    rng.shuffle(pool)
+    own = len(a) - len(shared)
+    return np.concatenate([shared, pool[:own]]), np.concatenate([shared, pool[own:]])
