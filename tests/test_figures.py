@@ -306,6 +306,14 @@ def test_colours_differ_for_every_kind_of_colour_vision():
     assert closest(usual, vision["protan"]) < 0.1
 
 
+def test_a_backend_started_inside_the_style_stays_interactive():
+    # Jupyter's backend starts with the first figure; reset, it would show no other figure.
+    with style():
+        mpl.interactive(True)
+    assert mpl.is_interactive()
+    mpl.interactive(False)
+
+
 def test_style_is_a_context():
     before = mpl.rcParams["font.size"]
     with style():

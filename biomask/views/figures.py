@@ -93,6 +93,9 @@ def style() -> Iterator[None]:
     """The style sheet, for figures put together by hand: ``with style(): plt.subplots(...)``."""
     with mpl.rc_context(STYLE):
         yield
+        # The first figure of a notebook starts its backend, which turns this on for good.
+        interactive = mpl.is_interactive()
+    mpl.interactive(interactive)
 
 
 def styled(plot: Callable[..., Axes]) -> Callable[..., Axes]:
