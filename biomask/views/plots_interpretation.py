@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
 from biomask.errors import ArgumentError
 from biomask.views import tables
-from biomask.views.figures import BLUE, COLUMN, DIVERGING, PALETTE, canvas, styled
-from biomask.views.labels import display_names, literal, wrap
+from biomask.views.figures import BLACK, COLUMN, DIVERGING, PALETTE, canvas, styled
+from biomask.views.labels import display_names, literal, shorten, wrap
 
 
 @styled
@@ -62,7 +61,7 @@ def plot_edge_weights(
     ax = canvas(ax, COLUMN, tables.rows_height(list(top["gene"]), frame=0.9))
     shown = f" ({len(top)} of {len(table):,} genes)" if len(top) < len(table) else ""
     tables.signed_bars(ax, top["gene"], top[value].to_numpy(), tables.sentence(value) + shown)
-    ax.set_title(literal(wrap(pathway, width=32)), loc="left")
+    ax.set_title(literal(wrap(pathway)), loc="left")
     return ax
 
 
@@ -163,36 +162,44 @@ def _levels(group: pd.Series) -> list[str]:
 
 
 def _draw_boxes(activity: pd.DataFrame, groups: pd.DataFrame, ax: Axes | None) -> Axes:
-    first, second = groups.columns[0], groups.columns[-1]
-    levels = _levels(groups[first])
-    hues = _levels(groups[second])
-    colors = [PALETTE[i % len(PALETTE)] if first != second else BLUE for i in range(len(hues))]
+    values = activity.iloc[:, 0].to_numpy(np.float64)
+    levels = _levels(groups.iloc[:, 0])
+    hues = _levels(groups.iloc[:, 1]) if groups.shape[1] == 2 else [""]
+    where = groups.iloc[:, 0].astype(str).to_numpy()
+    which = groups.iloc[:, 1].astype(str).to_numpy() if groups.shape[1] == 2 else ""
     names = display_names(levels, width=20)
-    ax = canvas(ax, max(COLUMN, 0.9 + 0.3 * len(levels) * max(1, len(hues) / 2)), 2.8)
-    sns.boxplot(
-        x=groups[first].astype(str),
-        y=activity.iloc[:, 0],
-        hue=groups[second].astype(str),
-        order=levels,
-        hue_order=hues,
-        palette=colors,
-        saturation=1,
-        width=0.75,
-        linewidth=0.7,
-        medianprops={"color": "white", "linewidth": 1.2},
-        fliersize=0.8,
-        legend=first != second,
-        ax=ax,
-    )
+    ax = canvas(ax, max(COLUMN, 0.9 + 0.15 * len(levels) * max(2, len(hues))), 2.8)
+    for j, hue in enumerate(hues):
+        boxes = [values[(where == level) & (which == hue)] for level in levels]
+        at = np.arange(len(levels)) + 0.75 * ((j + 0.5) / len(hues) - 0.5)
+        _boxes(ax, boxes, at, 0.66 / len(hues), PALETTE[j % len(PALETTE)], hue)
     upright = max(map(len, names)) * len(names) < 40
     ax.set_xticks(range(len(levels)), names, rotation=0 if upright else 90)
-    ax.set_xlabel("")
     ax.set_ylabel(literal(wrap(activity.columns[0], 30)) + "\nactivity")
-    if first != second:
+    if len(hues) > 1:
         ax.legend(
             loc="lower left", bbox_to_anchor=(0, 1), ncols=4, columnspacing=1, handletextpad=0.4
         )
     return ax
+
+
+def _boxes(
+    ax: Axes, boxes: list[np.ndarray], at: np.ndarray, width: float, color: str, label: str
+) -> None:
+    thin = {"linewidth": 0.6}
+    ax.boxplot(
+        boxes,
+        positions=at,
+        widths=width,
+        patch_artist=True,
+        manage_ticks=False,
+        label=literal(shorten(label, 20)),
+        boxprops={"facecolor": color, **thin},
+        medianprops={"color": "white", "linewidth": 1.2},
+        whiskerprops=thin,
+        capprops=thin,
+        flierprops={"marker": "o", "markersize": 1, "markerfacecolor": BLACK},
+    )
 
 
 def _draw_means(activity: pd.DataFrame, groups: pd.DataFrame, ax: Axes | None) -> Axes:
