@@ -36,6 +36,7 @@ _HOME = {
         "gene_attributions",
         "pathway_attributions",
     ),
+    "biomask.inference.simulate": ("simulate", "Simulation"),
     "biomask.views.figures": ("save_figure",),
     "biomask.datasets": ("load_dataset", "load_gene_sets", "load_relations", "toy"),
 }
