@@ -292,3 +292,17 @@ def test_the_askers_matrix_compressed_is_no_bomb(tmp_path):
     np.savez_compressed(tmp_path / "m.npz", dense)
     assert dense.nbytes / (tmp_path / "m.npz").stat().st_size > 200
     assert bm.read_matrix(tmp_path / "m.npz").n_edges == dense.sum()
+
+
+def test_unsorted_and_unaligned_parts_are_read(tmp_path):
+    # A header of odd length leaves the numbers unaligned, and SciPy sorts indices in place.
+    path = save_sparse(
+        tmp_path / "m.npz",
+        sparse.csc_array((np.ones(3), np.array([2, 0, 1]), np.array([0, 2, 3])), shape=(3, 2)),
+    )
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, raw in members.items():
+            archive.writestr(name, raw[:8] + bytes([raw[8] + 1]) + raw[9:127] + b" \n" + raw[128:])
+    assert bm.read_matrix(path).to_dense().to_numpy().tolist() == [[1, 0], [0, 1], [1, 0]]

@@ -256,4 +256,6 @@ def array_from_bytes(raw: bytes, path: str | Path, *, member: str | None = None)
         )
     array = np.frombuffer(raw, dtype, count, stream.tell())
     array = array.reshape(shape, order="F" if fortran else "C")
-    return array.astype(dtype.newbyteorder("="), copy=False)
+    return array.astype(
+        dtype.newbyteorder("=")
+    )  # a copy: SciPy sorts in place, bytes do not change

@@ -62,15 +62,7 @@ def read_varm(
         _check_key(key, adata.varm, None)
         values, genes = adata.varm[key], adata.var_names
         uns = {name: adata.uns[name] for name in wanted if name in adata.uns}
-    names, notes = None, []
-    if isinstance(pathways, str) and pathways not in uns:
-        raise ReadError(f"uns has no key {pathways!r}", code="E-KEY", file=path)
-    if not isinstance(pathways, str | None):
-        names = list(pathways)
-    elif isinstance(values, pd.DataFrame) and pathways is None:
-        names = list(values.columns)
-    else:
-        names, notes = _names_in_uns(uns, values.shape[-1])
+    names, notes = _pathway_names(pathways, values, uns, path)
     if not sparse.issparse(values):
         with reading(path):
             values = checks.numeric_matrix(values)
@@ -78,12 +70,28 @@ def read_varm(
     return labelled_mask(values, path, given, weighted=weighted, notes=notes)
 
 
-def _names_in_uns(uns: Mapping[str, Any], count: int) -> tuple[list[str] | None, list[Note]]:
+def _pathway_names(
+    pathways: str | Iterable[str] | None, values: Any, uns: Mapping[str, Any], path: str
+) -> tuple[list[str] | None, list[Note]]:
+    """The names of the columns, None if nothing names them, and where they are from."""
+    if isinstance(pathways, str):
+        if pathways not in uns:
+            raise ReadError(f"uns has no key {pathways!r}", code="E-KEY", file=path)
+        return list(uns[pathways]), [_named_by(pathways)]
+    if pathways is not None:
+        return list(pathways), []
+    if isinstance(values, pd.DataFrame):
+        return list(values.columns), []
     for key, value in uns.items():
         names = np.asarray(value, dtype=object)
-        if names.ndim == 1 and len(names) == count and all(isinstance(n, str) for n in names):
-            return names.tolist(), [Note("named pathways", f"uns[{key!r}]", f"{count} names")]
+        right_length = names.shape == (values.shape[-1],)
+        if right_length and all(isinstance(name, str) for name in names):
+            return names.tolist(), [_named_by(key)]
     return None, []
+
+
+def _named_by(key: str) -> Note:
+    return Note("named pathways", f"uns[{key!r}]", "the columns took these names")
 
 
 def _check_key(key: str, keys: Iterable[str], file: str | Path | None) -> None:

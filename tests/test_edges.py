@@ -1,0 +1,164 @@
+"""Long tables: rows 17 and 22 of the acceptance table, as far as they concern one mask."""
+
+import gzip
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import biomask as bm
+from biomask.errors import ArgumentError, ReadError
+
+CLEAN = "gene,pathway\nTP53,P1\nATM,P1\nTP53,P2\n"
+SETS = {"P1": ["TP53", "ATM"], "P2": ["TP53"]}
+
+
+def read(tmp_path, content, **options):
+    path = tmp_path / "edges.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return bm.read_edges(path, **options)
+
+
+def refused(tmp_path, content, **options) -> ReadError:
+    with pytest.raises(ReadError) as caught:
+        read(tmp_path, content, **options)
+    assert caught.value.file == str(tmp_path / "edges.csv")
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        CLEAN,
+        CLEAN.replace(",", "\t"),
+        CLEAN.replace("\n", "\r\n"),
+        CLEAN.replace("gene,pathway", "target,source"),
+        CLEAN.replace("gene,pathway", " Gene ,PATHWAY"),
+        "source,target\nP1,TP53\nP1,ATM\nP2,TP53\n",
+        "weight,source,target\n1,P1,TP53\n1.0,P1,ATM\n1,P2,TP53\n",
+        gzip.compress(CLEAN.encode()),
+    ],
+    ids=["csv", "tsv", "crlf", "target-source", "case", "decoupler", "weight", "gzip"],
+)
+def test_the_column_names_decide_the_direction(tmp_path, content):
+    mask = read(tmp_path, content)
+    assert mask.to_sets() == SETS
+    assert mask.genes.tolist() == ["TP53", "ATM"]
+    assert mask.report.empty
+
+
+def test_gene_and_pathway_win_and_the_rest_is_noted(tmp_path):
+    mask = read(tmp_path, "source,gene,pathway,target\nx,TP53,P1,y\n")
+    assert mask.to_sets() == {"P1": ["TP53"]}
+    assert mask.report[["action", "subject"]].to_numpy().tolist() == [
+        ["ignored column", "source"],
+        ["ignored column", "target"],
+    ]
+
+
+def test_frames_read_the_same_as_files(tmp_path):
+    frame = pd.DataFrame({"source": ["P1", "P1", "P2"], "target": ["TP53", "ATM", "TP53"]})
+    before = frame.copy()
+    assert bm.read_edges(frame) == read(tmp_path, CLEAN)
+    pd.testing.assert_frame_equal(frame, before)
+    categories = frame.astype("category").set_index(pd.Index([5, 5, 5]))
+    assert bm.read_edges(categories) == read(tmp_path, CLEAN)
+
+
+def test_what_a_mask_gives_is_read_back():
+    mask = bm.Mask.from_dense(np.array([[0.5, -1], [0, 2]]), weighted=True)
+    back = bm.read_edges(mask.to_edges())
+    assert back == mask
+    assert back.to_dense().to_numpy().tolist() == [[0.5, -1], [0, 2]]
+
+
+@pytest.mark.parametrize("mark", [",", "\t"])
+def test_row_17_names_stay_the_text_they_are(tmp_path, mark):
+    names = ["nan", "NA", "NULL", "TRUE", "1e5", "007", "7157", "None", "inf", "1-Mar", "#N/A"]
+    lines = [mark.join(["gene", "pathway"]), *(mark.join([name, "1e5 NA"]) for name in names)]
+    mask = read(tmp_path, "\n".join(lines))
+    assert mask.to_sets() == {"1e5 NA": names}
+
+
+def test_row_17_entrez_numbers_of_a_frame_become_text():
+    mask = bm.read_edges(pd.DataFrame({"gene": [7157, 472], "pathway": [1, "NA"]}))
+    assert mask.to_sets() == {"1": ["7157"], "NA": ["472"]}
+
+
+def test_names_of_a_frame_that_are_no_names_are_all_reported():
+    frame = pd.DataFrame({"gene": [7157.0, np.nan, None, True, " ", "ok"], "pathway": ["P"] * 6})
+    with pytest.raises(ReadError) as caught:
+        bm.read_edges(frame.astype({"gene": object}))
+    assert [p.line for p in caught.value.problems] == [1, 2, 3, 4, 5]
+    assert caught.value.code == "E-NAME"
+    assert "dtype=str, keep_default_na=False" in caught.value.hint
+
+
+def test_row_22_a_missing_column(tmp_path):
+    error = refused(tmp_path, "\ngene,set\nTP53,P1\n")
+    assert (error.code, error.line) == ("E-COLUMN", 2)
+    assert "found ['gene', 'set']" in str(error)
+    with pytest.raises(ReadError, match=r"found \['a'\]"):
+        bm.read_edges(pd.DataFrame({"a": ["x"]}))
+
+
+def test_row_22_a_column_twice(tmp_path):
+    error = refused(tmp_path, "gene,pathway,gene\nTP53,P1,x\n")
+    assert (error.code, error.column) == ("E-COLUMN", "gene")
+
+
+def test_row_22_self_loops(tmp_path):
+    content = "source,target\nTP53,ATM\nTP53,TP53\n"
+    error = refused(tmp_path, content)
+    assert (error.code, error.line, error.genes) == ("E-SELF-LOOP", 3, ["TP53"])
+    assert read(tmp_path, content, on_self_loop="keep").to_sets() == {"TP53": ["ATM", "TP53"]}
+    with pytest.raises(ArgumentError, match="received 'drop'"):
+        read(tmp_path, content, on_self_loop="drop")
+
+
+def test_row_22_repeated_edges_are_kept_once_and_noted(tmp_path):
+    mask = read(tmp_path, CLEAN + "TP53,P1\n")
+    assert mask.to_sets() == SETS
+    assert not mask.weighted
+    assert mask.report.to_numpy().tolist() == [["kept once", "TP53 -> P1", "also on line 2", 5]]
+
+
+def test_row_22_repeated_edges_with_other_weights_are_refused(tmp_path):
+    error = refused(tmp_path, "gene,pathway,weight\nA,P,1\nB,P,1\nA,P,-1\n")
+    assert (error.code, error.line, error.genes) == ("E-DUPLICATE", 4, ["A"])
+    assert "edge A -> P has weight -1 here and 1 on line 2" in str(error)
+
+
+def test_weights(tmp_path):
+    content = "gene,pathway,weight\nA,P,0.5\nB,P,0\nA,Q,-2\n"
+    mask = read(tmp_path, content)
+    assert mask.to_dense().to_numpy().tolist() == [[0.5, -2], [0, 0]]
+    assert mask.report.to_numpy().tolist() == [["skipped edge", "B -> P", "its weight is 0", 3]]
+    mask = read(tmp_path, content, weighted=False)
+    assert mask.to_dense().to_numpy().tolist() == [[1, 1], [1, 0]]
+    assert mask.report.iloc[:, :3].to_numpy().tolist() == [
+        ["ignored column", "weight", "weighted=False"]
+    ]
+
+
+@pytest.mark.parametrize("weight", ["", "nan", "x", "inf", "1_0"])
+def test_weights_that_are_no_numbers(tmp_path, weight):
+    content = f"gene,pathway,weight\nA,P,1\nB,P,{weight}\n"
+    error = refused(tmp_path, content)
+    assert (error.code, error.line) == ("E-WEIGHT", 3)
+    assert f"the weight is {weight!r}" in str(error)
+    assert read(tmp_path, content, weighted=False).n_edges == 2
+
+
+def test_all_problems_are_reported_together(tmp_path):
+    error = refused(tmp_path, "gene,pathway\nA\nB,P\n,P\nP,P\nC,P,x\n")
+    found = [(p.code, p.line) for p in error.problems]
+    assert found == [("E-RAGGED", 2), ("E-NAME", 4), ("E-SELF-LOOP", 5), ("E-RAGGED", 6)]
+
+
+def test_empty_lines_are_counted_and_an_empty_table_is_refused(tmp_path):
+    mask = read(tmp_path, CLEAN.replace("ATM", "\nATM"))
+    assert mask.report.to_numpy().tolist() == [["skipped empty lines", "file", "1 lines", 3]]
+    assert refused(tmp_path, "gene,pathway\n").code == "E-EMPTY"
+    with pytest.raises(ReadError, match="no rows"):
+        bm.read_edges(pd.DataFrame({"gene": [], "pathway": []}))

@@ -1,0 +1,182 @@
+"""Masks beside the data: row 21 of the acceptance table."""
+
+import subprocess
+import sys
+
+import anndata
+import anndata.tests.helpers
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+import biomask as bm
+from biomask.errors import ReadError
+
+DENSE = np.array([[1, 0], [1, 1], [0, 1]])
+GENES = ["TP53", "nan", "7157"]
+
+
+@pytest.fixture
+def adata():
+    data = anndata.AnnData(np.ones((4, 3), np.float32), var=pd.DataFrame(index=GENES))
+    data.varm["frame"] = pd.DataFrame(DENSE, index=GENES, columns=["P 1", "NA"])
+    data.varm["array"] = DENSE
+    data.varm["sparse"] = sparse.csr_matrix(DENSE)
+    data.varm["weights"] = DENSE * 0.5
+    data.uns["array_names"] = np.array(["a", "b"])
+    data.uns["mine"] = ["c", "d"]
+    data.uns["short"] = ["c"]
+    return data
+
+
+@pytest.fixture(params=["memory", "file"])
+def source(request, adata, tmp_path):
+    if request.param == "memory":
+        return adata
+    adata.write_h5ad(tmp_path / "data.h5ad")
+    return tmp_path / "data.h5ad"
+
+
+def test_a_frame_brings_its_names(source):
+    mask = bm.read_varm(source, "frame")
+    assert mask.genes.tolist() == GENES
+    assert mask.pathways.tolist() == ["P 1", "NA"]
+    assert (mask.to_dense().to_numpy() == DENSE).all()
+    assert mask.report.empty
+
+
+@pytest.mark.parametrize(
+    ("key", "pathways", "names", "note"),
+    [
+        ("array", None, ["a", "b"], ["named pathways", "uns['array_names']"]),
+        ("array", "mine", ["c", "d"], ["named pathways", "uns['mine']"]),
+        ("array", ["e", "f"], ["e", "f"], None),
+        ("frame", ["e", "f"], ["e", "f"], None),
+        ("frame", "mine", ["c", "d"], ["named pathways", "uns['mine']"]),
+        ("sparse", None, ["pathway_0", "pathway_1"], ["generated names", "pathways"]),
+    ],
+)
+def test_names_of_arrays(source, key, pathways, names, note):
+    mask = bm.read_varm(source, key, pathways=pathways)
+    assert mask.pathways.tolist() == names
+    assert (mask.to_dense().to_numpy() == DENSE).all()
+    assert mask.report[["action", "subject"]].to_numpy().tolist() == ([note] if note else [])
+
+
+@pytest.mark.parametrize("pathways", ["absent", "short", ["one"]])
+def test_names_that_were_asked_for_and_do_not_fit_are_refused(source, pathways):
+    with pytest.raises(ReadError) as caught:
+        bm.read_varm(source, "array", pathways=pathways)
+    assert caught.value.code == ("E-KEY" if pathways == "absent" else "E-MASK-NAMES")
+
+
+def test_weights_only_on_request(source):
+    with pytest.raises(ReadError, match=r"TP53 x pathway_0 = 0\.5") as caught:
+        bm.read_varm(source, "weights")
+    assert caught.value.code == "E-MASK-VALUE"
+    assert bm.read_varm(source, "weights", weighted=True).edge_values.tolist() == [0.5] * 4
+
+
+def test_row_21_an_absent_key_names_those_there_are(source):
+    with pytest.raises(
+        ReadError, match=r"no key 'mask'; it has '(frame|array)', '(array|frame)', 'sparse'"
+    ) as e:
+        bm.read_varm(source, "mask")
+    assert e.value.code == "E-KEY"
+    with pytest.raises(ReadError, match="it has none"):
+        bm.read_varm(anndata.AnnData(np.ones((2, 2))), "mask")
+
+
+def test_row_21_a_truncated_file_says_how_much_is_there(adata, tmp_path):
+    path = tmp_path / "data.h5ad"
+    adata.write_h5ad(path)
+    raw = path.read_bytes()
+    for tenth in range(1, 10):
+        path.write_bytes(raw[: len(raw) * tenth // 10])
+        with pytest.raises(ReadError) as caught:
+            bm.read_varm(path, "array")
+        assert caught.value.code == "E-TRUNCATED"
+        assert f"truncated: {len(raw) * tenth // 10} of {len(raw)} bytes" in str(caught.value)
+
+
+@pytest.mark.parametrize("where", ["varm/outside", "obsm/outside", "varm/frame/outside"])
+def test_row_21_links_to_other_files_are_refused(adata, tmp_path, where):
+    path, other = tmp_path / "data.h5ad", tmp_path / "other.h5"
+    adata.write_h5ad(path)
+    with h5py.File(other, "w") as file:
+        file["secret"] = DENSE
+    with h5py.File(path, "r+") as file:
+        file[where] = h5py.ExternalLink(other, "secret")
+    with pytest.raises(ReadError, match=f"links to other files: '{where} -> .*other.h5") as caught:
+        bm.read_varm(path, "array")
+    assert caught.value.code == "E-LINK"
+
+
+@pytest.mark.parametrize("way", ["external", "virtual"])
+def test_row_21_data_kept_in_other_files_is_refused(adata, tmp_path, way):
+    path = tmp_path / "data.h5ad"
+    adata.write_h5ad(path)
+    with h5py.File(path, "r+") as file:
+        if way == "external":
+            file.create_dataset(
+                "varm/outside", (3, 2), "u1", external=[("/etc/hostname", 0, h5py.h5f.UNLIMITED)]
+            )
+        else:
+            layout = h5py.VirtualLayout((3, 2), "u1")
+            layout[:] = h5py.VirtualSource(tmp_path / "other.h5", "secret", (3, 2))
+            file.create_virtual_dataset("varm/outside", layout)
+    with pytest.raises(ReadError, match="varm/outside \\(data in other files\\)") as caught:
+        bm.read_varm(path, "outside")
+    assert caught.value.code == "E-LINK"
+
+
+def test_row_11_a_dataset_that_would_unpack_to_gigabytes(adata, tmp_path):
+    path = tmp_path / "data.h5ad"
+    adata.write_h5ad(path)
+    with h5py.File(path, "r+") as file:
+        file.create_dataset("varm/bomb", (3, 10**12), "u1", chunks=(3, 10**6), compression="gzip")
+    with pytest.raises(ReadError, match="bytes would unpack to 3000000000") as caught:
+        bm.read_varm(path, "bomb")
+    assert caught.value.code == "E-BOMB"
+    assert bm.read_varm(path, "array").n_edges == 4
+
+
+@pytest.mark.parametrize("content", [b"", b"name\tdesc\tTP53\n", b"\x89HDF\r\n\x1a\n" + bytes(600)])
+def test_other_files_are_no_h5ad(tmp_path, content):
+    path = tmp_path / "data.h5ad"
+    path.write_bytes(content)
+    with pytest.raises(ReadError) as caught:
+        bm.read_varm(path, "mask")
+    assert caught.value.code == "E-H5AD"
+    assert caught.value.file == str(path)
+
+
+def test_an_hdf5_file_that_is_no_h5ad(tmp_path):
+    path = tmp_path / "model.h5"
+    with h5py.File(path, "w") as file:
+        file["weights"] = DENSE
+    with pytest.raises(ReadError, match="no var in the file"):
+        bm.read_varm(path, "mask")
+    with pytest.raises(ReadError) as caught:
+        bm.read_varm(tmp_path / "absent.h5ad", "mask")
+    assert caught.value.code == "E-NO-FILE"
+
+
+def test_the_data_is_not_changed(adata):
+    before = adata.copy()
+    bm.read_varm(adata, "frame")
+    anndata.tests.helpers.assert_equal(adata, before)
+
+
+def test_repeated_gene_names_are_refused(adata):
+    adata.var_names = ["A", "B", "A"]
+    with pytest.raises(ReadError, match="repeated") as caught:
+        bm.read_varm(adata, "array")
+    assert caught.value.genes == ["A"]
+
+
+def test_no_reader_imports_anndata_until_it_is_needed():
+    code = "import sys; from biomask.masks import readers; sys.exit('anndata' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
