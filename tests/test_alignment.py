@@ -443,7 +443,10 @@ def test_two_samples_cannot_show_a_normalisation():
 
 
 def as_anndata(values, convert):
-    obs, var = pd.DataFrame(index=values.index), pd.DataFrame(index=values.columns)
+    # Object names: anndata refuses to write the string type of pandas 3 by default.
+    obs, var = (
+        pd.DataFrame(index=names.astype(object)) for names in (values.index, values.columns)
+    )
     return anndata.AnnData(convert(values.to_numpy()), obs=obs, var=var)
 
 
