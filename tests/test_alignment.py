@@ -248,6 +248,7 @@ def test_white_space_is_trimmed_on_both_sides_and_reported():
         ["data", "B\u200b", "B"],
     ]
     assert aligned.mask.report["action"].tolist() == ["renamed gene"]
+    assert set(aligned.report.renamed["detail"]) == {"white space removed"}
 
 
 def test_trimming_that_makes_a_repeat_is_an_error(mask):
@@ -284,7 +285,14 @@ def test_ensembl_versions_only_on_request_and_only_ensembl():
     assert align(mask, data).mask.genes.tolist() == ["IGF2.1", "AN4965.2"]
     stripped = align(mask, data, strip_versions=True)
     assert stripped.mask.genes.tolist() == ["ENSG00000141510", "IGF2.1", "AN4965.2"]
-    assert stripped.report.renamed["name"].tolist() == ["ENSG00000141510.16"]
+    assert stripped.report.renamed[["name", "detail"]].values.tolist() == [
+        ["ENSG00000141510.16", "Ensembl version removed"]
+    ]
+    padded = align(mask, data.rename(columns=lambda name: f" {name}"), strip_versions=True)
+    assert padded.report.renamed["detail"].tolist() == [
+        "white space removed, Ensembl version removed",
+        *["white space removed"] * 3,
+    ]
 
 
 def test_stripped_versions_are_checked_again():
