@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from biomask.errors import ArgumentError, StorageError
 from biomask.views import figures, labels
-from biomask.views.figures import figures_folder, panels, save_figure, style
+from biomask.views.figures import figures_folder, panels, save_figure, style, use_style
 from biomask.views.plots import plot_learning_curves
 from biomask.views.spreadsheet import csv_text
 
@@ -319,6 +319,16 @@ def test_style_is_a_context():
     with style():
         assert mpl.rcParams["font.size"] == 7
     assert mpl.rcParams["font.size"] == before
+
+
+def test_titles_of_the_notebook_follow_the_style_when_asked():
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        use_style()
+        ax = panels(1, 1)[1]
+        ax.set_title("mine")
+        assert ax.title.get_size() == 8
+        assert ax.legend([], []).get_frame_on() is False
 
 
 # ------------------------------------------------------------------------ labels

@@ -653,7 +653,6 @@ def test_draws_into_the_axes_given(which):
 def test_names_are_shown_as_they_are(which):
     name = "$x_1$ <b> {p_q}^2 100%"
     ax = every_plot(name)[which]()
-    ax.figure.canvas.draw()
     for text in ax.figure.findobj(mpl.text.Text):
         shown, mathematics = text._preprocess_math(text.get_text())
         if "x_1" in shown:

@@ -98,6 +98,14 @@ def style() -> Iterator[None]:
     mpl.interactive(interactive)
 
 
+def use_style() -> None:
+    """Make the style sheet the default of this session.
+
+    The plots need it not; a notebook that adds its own titles and legends does, once, at its top.
+    """
+    mpl.rcParams.update(STYLE)
+
+
 def styled(plot: Callable[..., Axes]) -> Callable[..., Axes]:
     """Make a plot draw in the one style, whatever the notebook has set."""
 

@@ -3,7 +3,7 @@
 They are drawn in the one style of `biomask.views.figures`, whatever the notebook has set.
 """
 
-from biomask.views.figures import COLUMN, PAGE, PALETTE, panels, style
+from biomask.views.figures import COLUMN, PAGE, PALETTE, panels, style, use_style
 from biomask.views.plots_effects import (
     plot_effects,
     plot_null,
@@ -55,4 +55,5 @@ __all__ = [
     "plot_weight_by_size",
     "plot_weight_rank_agreement",
     "style",
+    "use_style",
 ]

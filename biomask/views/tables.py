@@ -172,6 +172,7 @@ def signed_bars(ax: Axes, names: list[object], values: np.ndarray, label: str) -
     ax.barh(y, values, height=0.72, color=np.where(values < 0, VERMILION, BLUE))
     ax.axvline(0, color=BLACK, linewidth=0.6)
     ax.spines["left"].set_visible(False)
+    ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.set_xlabel(label)
 
 
