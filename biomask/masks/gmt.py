@@ -155,9 +155,11 @@ class _Parser:
 
     def _members(self, name: str, genes: list[str], number: int) -> np.ndarray:
         codes = np.fromiter(map(self.genes.__getitem__, genes), np.int32, len(genes))
-        members, counts = np.unique(codes, return_counts=True)
-        if len(members) < len(codes):
-            repeated = set(members[counts > 1].tolist())
+        members = np.sort(codes)
+        again = members[1:] == members[:-1]
+        if again.any():
+            repeated = set(members[1:][again].tolist())
+            members = np.unique(members)
             self.notes += [
                 Note("kept once", gene, f"listed {genes.count(gene)} times in {name!r}", number)
                 for gene in dict.fromkeys(genes)
