@@ -119,7 +119,7 @@ def edge_ablation(
     kernel = np.ascontiguousarray(edge_weights.T)  # (R, E)
 
     def removed(rows: slice, reps: slice) -> np.ndarray:
-        before = a[rows, reps][..., pathways]
+        before = np.take(a[rows, reps], pathways, axis=2)
         after = before - centred[rows, None, :] * kernel[reps]
         return function(before) - function(after)
 
