@@ -25,6 +25,12 @@ HERE = Path(__file__).resolve().parent
 FIGURES = HERE.parent / "figures"
 CELL_SECONDS = 1800  # a cell that takes longer hangs
 WIDGET = "application/vnd.jupyter.widget-view+json"
+# TensorFlow's start-up log, whatever TF_CPP_MIN_LOG_LEVEL says: times and process numbers.
+START_UP = re.compile(
+    r"^(?:WARNING: All log messages before absl|[IWE]\d{4} [\d:.]+ +\d+ \S+:\d+\]"
+    r"|To enable the following instructions).*\n?",
+    re.MULTILINE,
+)
 # Of the kernel: the same order of sets every time, no progress bars, no start-up log.
 ENVIRONMENT = {"PYTHONHASHSEED": "0", "TQDM_DISABLE": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
@@ -69,6 +75,10 @@ def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             for holder, key in ((output, "text"), (output.get("data", {}), "text/plain")):
                 if key in holder:
                     holder[key] = re.sub(r" at 0x[0-9a-f]+", "", holder[key])
+            if output.get("name") == "stderr":
+                output["text"] = START_UP.sub("", output["text"])
+        if "outputs" in cell:
+            cell.outputs = [o for o in cell.outputs if o.get("text") != ""]
     return notebook
 
 

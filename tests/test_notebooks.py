@@ -133,6 +133,18 @@ def test_run_keeps_outputs_lists_figures_and_changes_nothing_the_second_time(fol
     assert path.read_bytes() == first
 
 
+def test_tidy_drops_the_start_up_log_of_tensorflow_and_no_other_warning():
+    log = "WARNING: All log messages before absl::InitializeLog() is called are ...\n" + (
+        "I0000 00:00:1795377290.806007    5748 port.cc:153] oneDNN custom operations are on.\n"
+    )
+    notebook = notebook_of("import tensorflow", "import warnings")
+    for cell, text in zip(notebook.cells, (log, log + "UserWarning: counts\n"), strict=True):
+        cell.outputs = [nbformat.v4.new_output("stream", name="stderr", text=text)]
+    first, second = (cell.outputs for cell in run.tidy(notebook).cells)
+    assert first == []
+    assert [output.text for output in second] == ["UserWarning: counts\n"]
+
+
 def test_run_leaves_a_failed_notebook_as_it_was_and_goes_on(folder, capsys):
     bad, good = folder / "notebooks" / "01_bad.ipynb", folder / "notebooks" / "02_good.ipynb"
     nbformat.write(notebook_of("1 / 0"), bad)
