@@ -37,6 +37,8 @@ _HOME = {
         "pathway_attributions",
     ),
     "biomask.inference.simulate": ("simulate", "Simulation"),
+    "biomask.inference.crossfit": ("crossfit",),
+    "biomask.inference.study": ("Study", "load_study"),
     "biomask.views.figures": ("save_figure",),
     "biomask.datasets": ("load_dataset", "load_gene_sets", "load_relations", "toy"),
 }

@@ -157,6 +157,10 @@ activity_regularizer, kernel_constraint, bias_constraint
         return super().__call__(inputs, *args, **kwargs)
 
     def call(self, inputs):
+        return self.activation(self.pre_activation(inputs))
+
+    def pre_activation(self, inputs) -> tf.Tensor:
+        """``x @ W + b``, of the shape of the output."""
         x = tf.cast(inputs, tf.float32)
         steps = self.replicates is None and len(inputs.shape) != 2
         if steps:
@@ -168,7 +172,7 @@ activity_regularizer, kernel_constraint, bias_constraint
         y = tf.cast(y, self.compute_dtype)
         if self.bias is not None:
             y = y + tf.convert_to_tensor(self.bias)
-        return self.activation(y)
+        return y
 
     def compute_output_shape(self, input_shape):
         n_pathways = self.mask.shape[1]
@@ -213,8 +217,9 @@ activity_regularizer, kernel_constraint, bias_constraint
         start = given_seed(self.kernel_initializer) if self.seed is None else self.seed
         ends = (sources[rows], targets[cols], fan_in[cols], fan_out[rows])
         seeds = replicate_seeds(start, self.replicates)
-        draws = [draw_edges(self.kernel_initializer, seed, *ends) for seed in seeds]
-        return tf.cast(tf.reshape(tf.stack(draws, axis=-1), shape), dtype or "float32")
+        drawn = {s: draw_edges(self.kernel_initializer, s, *ends) for s in dict.fromkeys(seeds)}
+        kernel = np.stack([drawn[seed] for seed in seeds], axis=-1).reshape(shape)
+        return tf.cast(kernel, dtype or "float32")
 
     def _check_width(self, shape):
         n_genes = self.mask.shape[0]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers, regularizers
 
 from biomask.errors import ArgumentError, ModelError
@@ -129,6 +130,26 @@ def compile_model(model: keras.Model, learning_rate: float) -> None:
     model.compile(keras.optimizers.Adam(learning_rate), loss=loss, metrics=metrics)
 
 
+def restart(model: keras.Model, seeds: Sequence[int]) -> None:
+    """Put every weight back to where `build_model` with these seeds starts, optimizer included.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Made by `build_model`.
+    seeds : sequence of int
+        One for each network.
+    """
+    pathways, head = pathway_layer(model), model.get_layer(HEAD)
+    pathways.seed = _drawn(list(seeds), pathways.replicates)
+    pathways.kernel.assign(pathways.initial_edges(pathways.kernel.shape))
+    _start_head(head, pathways)
+    biases = [pathways.bias, head.bias]
+    state = [v for v in model.optimizer.variables if v.name != "learning_rate"]
+    for variable in biases + state:
+        variable.assign(tf.zeros_like(variable))
+
+
 def take_replicate(model: keras.Model, replicate: int) -> keras.Model:
     """One network of a model with replicates, as an ordinary model with the same weights.
 
@@ -239,18 +260,12 @@ def _start_head(head: layers.Layer, pathways: MaskedDense) -> None:
     sources = np.repeat(name_hashes(pathways.mask.pathways), n_outputs)
     targets = np.tile(name_hashes([f"output {c}" for c in range(n_outputs)]), n_pathways)
     glorot = keras.initializers.GlorotUniform()
-    draws = [
-        draw_edges(
-            glorot,
-            seed,
-            sources,
-            targets,
-            np.full(len(sources), n_pathways),
-            np.full(len(sources), n_outputs),
-        )
-        for seed in pathways.seed
-    ]
-    head.kernel.assign(np.stack(draws).reshape(shape))
+    fans = np.full(len(sources), n_pathways), np.full(len(sources), n_outputs)
+    drawn = {
+        seed: draw_edges(glorot, seed, sources, targets, *fans)
+        for seed in dict.fromkeys(pathways.seed)
+    }
+    head.kernel.assign(np.stack([drawn[seed] for seed in pathways.seed]).reshape(shape))
 
 
 def _drawn(seed: int | Sequence[int] | None, replicates: int | None) -> list[int]:

@@ -11,7 +11,7 @@ from biomask.errors import ModelError
 from biomask.networks.layers import MaskedDense
 
 # What one sample costs in one network; shapes as in `per_replicate`.
-_LOSS_OF_TASK = {"binary": "log_loss", "multiclass": "log_loss", "regression": "squared_error"}
+LOSS_OF_TASK = {"binary": "log_loss", "multiclass": "log_loss", "regression": "squared_error"}
 
 
 def per_replicate(kind: str, y_true, y_pred):
@@ -46,7 +46,7 @@ class ReplicateLoss(keras.losses.Loss):
         self.task = task
 
     def call(self, y_true, y_pred):
-        return ops.sum(per_replicate(_LOSS_OF_TASK[self.task], y_true, y_pred), axis=1)
+        return ops.sum(per_replicate(LOSS_OF_TASK[self.task], y_true, y_pred), axis=1)
 
     def get_config(self):
         return {**super().get_config(), "task": self.task}
@@ -84,7 +84,7 @@ class ReplicateMean(keras.metrics.Metric):
 
 def replicate_metrics(task: str, replicates: int) -> list[ReplicateMean]:
     """The metrics of a replicated model: its loss first, then accuracy where there are classes."""
-    kinds = [_LOSS_OF_TASK[task]] + (["accuracy"] if task != "regression" else [])
+    kinds = [LOSS_OF_TASK[task]] + (["accuracy"] if task != "regression" else [])
     return [ReplicateMean(kind, replicates) for kind in kinds]
 
 
@@ -202,7 +202,7 @@ def _replicates_of(model: keras.Model) -> int:
 
 def _loss_metric(model: keras.Model) -> ReplicateMean:
     compiled = [inner for metric in model.metrics for inner in getattr(metric, "metrics", ())]
-    return next(m for m in compiled if getattr(m, "kind", None) in _LOSS_OF_TASK.values())
+    return next(m for m in compiled if getattr(m, "kind", None) in LOSS_OF_TASK.values())
 
 
 def _replicate_variables(model: keras.Model) -> list[tuple[keras.Variable, int]]:

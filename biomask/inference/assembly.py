@@ -1,0 +1,252 @@
+"""From the arrays of finished blocks to the tables of a Study."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy import special
+from sklearn import metrics
+
+from biomask.inference.blocks import Plan
+from biomask.inference.labels import Samples
+from biomask.inference.significance import (
+    edge_q_values,
+    fwer_p_values,
+    p_values,
+    q_values,
+    resolution_note,
+)
+from biomask.inference.stability import (
+    mean_rank_correlation,
+    nogueira,
+    not_separable,
+    rank_summary,
+    select_top,
+    sign_agreement,
+    stability_wording,
+)
+from biomask.inference.study import Study
+
+LEVEL = 0.05  # of p_fwer or q, for a pathway to be selected
+TOP = 10  # pathways whose selection the stability index is about
+
+
+def assemble(plan: Plan, samples: Samples, blocks: list[dict], facts: dict) -> Study:
+    """All tables but that of the edges.
+
+    Parameters
+    ----------
+    plan, samples
+    blocks : list of dict
+        What `run_block` wrote, in the order of ``plan.blocks``.
+    facts : dict
+        Goes into the settings as it is.
+    """
+    sums = fold_sums(plan, [block["effects"] for block in blocks])  # (folds, B + 1, K, P)
+    effects = sums.sum(axis=0).mean(axis=1) / len(plan.X)  # (B + 1, P)
+    held = np.array([len(part) for part in plan.held_out])
+    each = sums[:, 0] / held[:, None, None]  # the real labels: (folds, K, P)
+    first = {b.fold: arrays for b, arrays in zip(plan.blocks, blocks, strict=True) if b.first == 0}
+    pathways = _pathway_table(plan, effects, each, first)
+    by_seed = sums[:, 0].sum(axis=0)
+    stability = _stability(by_seed, each.mean(axis=1), each)
+    null = pd.DataFrame(effects[1:], columns=plan.mask.pathways)
+    null.index.name = "permutation"
+    selected = len(selected_pathways(pathways))
+    notes = [
+        facts["attainable"],
+        resolution_note(len(pathways), len(null), int((pathways["q"] <= LEVEL).sum())),
+        stability_wording(float(stability["seeds"])),
+        f"{selected} of {len(pathways)} pathways are selected (p_fwer or q at most {LEVEL})",
+    ]
+    return Study(
+        mask=plan.mask,
+        pathways=pathways,
+        edges=_no_edges(),
+        scores=_scores(plan, first),
+        stability=stability,
+        null=null,
+        predictions=_predictions(plan, samples, first),
+        activity=_by_sample(plan, samples, [first[f]["activity"] for f in sorted(first)]),
+        settings=facts,
+        notes=[note for note in notes if note],
+    )
+
+
+def selected_pathways(pathways: pd.DataFrame) -> np.ndarray:
+    """Positions of the pathways whose edges are tested."""
+    chosen = (pathways["p_fwer"] <= LEVEL) | (pathways["q"] <= LEVEL)
+    return np.flatnonzero(chosen)
+
+
+def with_edges(
+    study: Study, plan: Plan, blocks: list[dict], positions: np.ndarray, sums: list[np.ndarray]
+) -> Study:
+    """The study with the table of the edges inside selected pathways.
+
+    Parameters
+    ----------
+    positions : int array
+        Of these edges, in the order of the mask.
+    sums : list of float arrays
+        What `edge_block` returned for each block.
+    """
+    effects = fold_sums(plan, sums).sum(axis=0).mean(axis=1) / len(plan.X)
+    rows, cols = (ends[positions] for ends in plan.mask.edge_index)
+    n_seeds = len(plan.seeds)
+    real = [arrays for block, arrays in zip(plan.blocks, blocks, strict=True) if block.first == 0]
+    weights = np.concatenate([arrays["edges"][positions, :n_seeds].T for arrays in real])
+    single = plan.settings.task != "multiclass"
+    turns = [a["head"][:n_seeds, :, 0] if single else a["turn"] for a in real]
+    agreement, sign = sign_agreement(weights, cols, np.concatenate(turns))
+    p = p_values(effects)
+    selected = selected_pathways(study.pathways)
+    edges = pd.DataFrame(
+        {
+            "gene": plan.mask.genes[rows],
+            "pathway": plan.mask.pathways[cols],
+            "effect": effects[0],
+            "p": p,
+            "q": edge_q_values(p, cols, selected, len(study.pathways)),
+            "sign": sign,
+            "sign_agreement": agreement,
+        }
+    )
+    return study.replace(edges=edges)
+
+
+def fold_sums(plan: Plan, arrays: list[np.ndarray]) -> np.ndarray:
+    """Block arrays (labels, seeds, K) put together: (folds, B + 1, seeds, K)."""
+    by_fold: dict[int, list[np.ndarray]] = {}
+    for block, array in zip(plan.blocks, arrays, strict=True):
+        by_fold.setdefault(block.fold, []).append(array)
+    n_labels = len(plan.index)
+    return np.stack([np.concatenate(by_fold[f])[:n_labels] for f in sorted(by_fold)])
+
+
+def _pathway_table(plan: Plan, effects, each, first: dict) -> pd.DataFrame:
+    p = p_values(effects)
+    table = pd.DataFrame(
+        {
+            "size": plan.mask.sizes(),
+            "effect": effects[0],
+            "p": p,
+            "p_fwer": fwer_p_values(effects),
+            "q": q_values(p),
+        },
+        index=plan.mask.pathways,
+    )
+    null = effects[1:] if len(effects) > 1 else np.full((1, effects.shape[1]), np.nan)
+    table["null_mean"] = null.mean(axis=0)
+    table["null_high"] = np.quantile(null, 0.95, axis=0)
+    table = table.join(rank_summary(each.reshape(-1, each.shape[-1]), plan.mask.pathways))
+    signed = np.stack([first[f]["direction"].mean(axis=0) for f in sorted(first)])
+    held = [len(plan.held_out[f]) for f in sorted(first)]
+    with np.errstate(invalid="ignore"):
+        mean = np.ma.average(np.ma.masked_invalid(signed), axis=0, weights=held).filled(np.nan)
+    if mean.ndim == 1:
+        table["direction"] = mean
+    else:
+        for c in range(mean.shape[1]):
+            table[f"direction_{c}"] = mean[:, c]
+    return table.join(not_separable(plan.mask))
+
+
+def _stability(by_seed: np.ndarray, by_fold: np.ndarray, each: np.ndarray) -> pd.Series:
+    """Agreement of the ranking over seeds and over folds, and of the top of it."""
+    rows = each.reshape(-1, each.shape[-1])
+    m = min(TOP, max(1, rows.shape[1] // 2))
+    top = nogueira(select_top(rows, m)) if rows.shape[1] > 1 else nogueira(rows > np.inf)
+    return pd.Series(
+        {
+            "seeds": mean_rank_correlation(by_seed),
+            "folds": mean_rank_correlation(by_fold),
+            "top": float(m),
+            "top_index": top.index,
+            "top_low": top.low,
+            "top_high": top.high,
+        },
+        name="stability",
+    )
+
+
+def _scores(plan: Plan, first: dict) -> pd.DataFrame:
+    """How well each network of the real labels predicts its held-out samples."""
+    rows = []
+    for fold in sorted(first):
+        y = plan.labels[plan.held_out[fold]]
+        for k, outputs in enumerate(np.moveaxis(first[fold]["outputs"], 1, 0)):
+            rows.append({"fold": fold, "seed": k, **score(y, outputs, plan.settings.task)})
+    return pd.DataFrame(rows)
+
+
+def score(y: np.ndarray, outputs: np.ndarray, task: str) -> dict[str, float]:
+    """Held-out scores of one network.
+
+    Parameters
+    ----------
+    y : array, shape (n,)
+    outputs : float array, shape (n, C)
+        The head's outputs: logits, or values.
+    task : str
+
+    Returns
+    -------
+    dict
+        ``log_loss``, ``accuracy`` and, for two classes, ``auc`` (NaN when only one is there); or
+        ``squared_error`` and ``r2``, in units of the variance of y.
+    """
+    outputs = outputs.astype(np.float64)
+    if task == "regression":
+        error = float(np.mean((y - outputs[:, 0]) ** 2))
+        return {"squared_error": error, "r2": 1 - error / float(np.var(y)) if np.var(y) else np.nan}
+    logits = outputs if task == "multiclass" else np.hstack([np.zeros_like(outputs), outputs])
+    y = y.astype(int)
+    losses = -special.log_softmax(logits, axis=1)[np.arange(len(y)), y]
+    found = {
+        "log_loss": float(losses.mean()),
+        "accuracy": float((logits.argmax(axis=1) == y).mean()),
+    }
+    if task == "binary":
+        both = len(np.unique(y)) == 2
+        found["auc"] = float(metrics.roc_auc_score(y, outputs[:, 0])) if both else float("nan")
+    return found
+
+
+def _predictions(plan: Plan, samples: Samples, first: dict) -> pd.DataFrame:
+    """Held-out prediction of every sample, the mean over seeds, and its fold."""
+    task = plan.settings.task
+    parts = []
+    for fold in sorted(first):
+        outputs = first[fold]["outputs"].astype(np.float64)
+        if task == "binary":
+            outputs = special.expit(outputs)
+        elif task == "multiclass":
+            outputs = special.softmax(outputs, axis=2)
+        parts.append(outputs.mean(axis=1))
+    if task == "regression":
+        spread, centre = samples.y.astype(float).std(ddof=0), samples.y.astype(float).mean()
+        parts = [part * spread + centre for part in parts]
+    names = samples.classes if task == "multiclass" else ["prediction"]
+    frame = _by_sample(plan, samples, parts, names)
+    fold = np.empty(len(plan.X), int)
+    for f, part in enumerate(plan.held_out):
+        fold[part] = f
+    frame.insert(0, "y", samples.y)
+    frame.insert(1, "fold", fold)
+    return frame
+
+
+def _by_sample(plan: Plan, samples: Samples, parts: list[np.ndarray], columns=None) -> pd.DataFrame:
+    """Arrays of the held-out samples of each fold, as one table in the order of X."""
+    columns = plan.mask.pathways if columns is None else columns
+    values = np.empty((len(plan.X), len(columns)), parts[0].dtype)
+    for held_out, part in zip(plan.held_out, parts, strict=True):
+        values[held_out] = part
+    return pd.DataFrame(values, index=samples.X.index, columns=columns)
+
+
+def _no_edges() -> pd.DataFrame:
+    text, number = pd.Series(dtype=object), pd.Series(dtype=float)
+    columns = {"gene": text, "pathway": text, "effect": number, "p": number, "q": number}
+    return pd.DataFrame({**columns, "sign": pd.Series(dtype=int), "sign_agreement": number})

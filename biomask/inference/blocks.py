@@ -1,0 +1,243 @@
+"""The independent pieces of a cross-fit: one fold, some label vectors, every seed.
+
+A block is trained, measured on the held-out samples and written to a folder; a run that was
+interrupted goes on from the blocks that are there.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from biomask.errors import StorageError
+from biomask.inference.activations import activation_function
+from biomask.inference.effects import (
+    direction,
+    edge_ablation,
+    linear_output,
+    pathway_ablation,
+    pathway_means,
+)
+from biomask.inference.folds import inner_split
+from biomask.inference.training import BlockTrainer, Settings
+from biomask.masks.mask import Mask
+from biomask.storage import read_zip, write_zip
+
+WATCHED = 0.15  # of the training samples, for early stopping
+MEMORY = 1 << 29  # bytes that the largest arrays of a block may take
+MAX_REPLICATES = 256  # more at a time is no faster
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything the blocks of a study share.
+
+    Attributes
+    ----------
+    mask : Mask
+    X : float32 array, shape (n, genes)
+    labels : array, shape (n,)
+        As the networks see them: 0/1, class numbers, or standardised values.
+    index : int array, shape (B + 1, n)
+        Label vector b is ``labels[index[b]]``; row 0 is the real one.
+    held_out : list of int arrays
+        Positions of the held-out samples of each fold.
+    groups : int array, shape (n,), or None
+    seeds : list of int
+        Of the initial weights.
+    settings : Settings
+    labels_a_block : int
+    random_state : int
+    """
+
+    mask: Mask
+    X: np.ndarray
+    labels: np.ndarray
+    index: np.ndarray
+    held_out: list[np.ndarray]
+    groups: np.ndarray | None
+    seeds: list[int]
+    settings: Settings
+    labels_a_block: int
+    random_state: int
+
+    @property
+    def blocks(self) -> list[Block]:
+        """All blocks, fold by fold."""
+        starts = range(0, len(self.index), self.labels_a_block)
+        return [Block(f, s) for f in range(len(self.held_out)) for s in starts]
+
+
+class Block(NamedTuple):
+    """A fold, and the first of the label vectors."""
+
+    fold: int
+    first: int
+
+    @property
+    def file(self) -> str:
+        return f"fold{self.fold:02d}_labels{self.first:05d}.zip"
+
+
+class Part(NamedTuple):
+    """A fold's scaled data, parted."""
+
+    held_out: np.ndarray
+    training: np.ndarray
+    fitted: np.ndarray
+    watched: np.ndarray
+    X: np.ndarray
+
+
+def labels_a_block(n_labels: int, n_seeds: int, n_held: int, mask: Mask) -> int:
+    """How many label vectors fit a block; blocks of a study are of equal size where possible."""
+    bytes_each = n_seeds * max(8 * n_held * mask.shape[1], 24 * mask.n_edges)
+    most = max(1, min(MEMORY // bytes_each, MAX_REPLICATES // n_seeds))
+    n_blocks = -(-n_labels // most)
+    return -(-n_labels // n_blocks)
+
+
+def run_block(plan: Plan, block: Block, folder: Path) -> None:
+    """Train one block and write what it found, unless that is there already."""
+    path = folder / block.file
+    if path.exists():
+        return
+    part = split(plan, block.fold)
+    Y = _label_columns(plan, block)
+    trainer = _trainer(plan.mask, plan.settings, Y.shape[1])
+    steps = trainer.fit(
+        (part.X[part.fitted], Y[part.fitted]),
+        (part.X[part.watched], Y[part.watched]),
+        plan.seeds * plan.labels_a_block,
+        _seed(plan.random_state, 2, block.fold, block.first),
+    )
+    hidden = trainer.hidden(part.X[part.held_out]).after
+    means = trainer.mean_activation(part.X[part.training])
+    head, bias = trainer.head()
+    effects = pathway_ablation(hidden, means, head, bias, Y[part.held_out], plan.settings.task)
+    arrays = {
+        "effects": effects.reshape(plan.labels_a_block, len(plan.seeds), -1),
+        "steps": steps.astype(np.int64),
+        "edges": trainer.edges(),
+        "unit_bias": trainer.unit_bias(),
+        "head": head,
+        "head_bias": bias,
+    }
+    if block.first == 0:
+        arrays |= _of_real_labels(plan, part, hidden, head, bias)
+    write_arrays(path, arrays, {"fold": block.fold, "first": block.first})
+
+
+def _of_real_labels(plan: Plan, part: Part, hidden, head, bias) -> dict[str, np.ndarray]:
+    """What only the networks of the real labels are asked for, one for each seed."""
+    n_seeds = len(plan.seeds)
+    hidden, head, bias = hidden[:, :n_seeds], head[:n_seeds], bias[:n_seeds]
+    reference = pathway_means(part.X[part.held_out], plan.mask)
+    turn = np.sign(np.einsum("nrp,np->rp", hidden, reference - reference.mean(axis=0)))
+    y, task = plan.labels[part.held_out], plan.settings.task
+    return {
+        "outputs": linear_output(hidden, head, bias),
+        "activity": (hidden * turn).mean(axis=1),
+        "direction": direction(hidden, head, y, task, reference),
+        "turn": turn,
+    }
+
+
+def edge_block(plan: Plan, block: Block, folder: Path, edges: np.ndarray) -> np.ndarray:
+    """Summed held-out ablation of some edges, float64, shape (label vectors, seeds, edges).
+
+    Parameters
+    ----------
+    edges : int array
+        Positions in the mask's order of edges.
+    """
+    part, arrays = split(plan, block.fold), read_arrays(folder / block.file)
+    rows, cols = (ends[edges] for ends in plan.mask.edge_index)
+    trainer = _trainer(plan.mask, plan.settings, arrays["edges"].shape[1])
+    trainer.load(arrays["edges"], arrays["unit_bias"])
+    X = part.X[part.held_out]
+    before = trainer.hidden(X).before
+    Y = _label_columns(plan, block)[part.held_out]
+    total = edge_ablation(
+        before,
+        X,
+        part.X[part.training].mean(axis=0),
+        arrays["edges"][edges],
+        (rows, cols),
+        arrays["head"],
+        arrays["head_bias"],
+        Y,
+        plan.settings.task,
+        activation_function(plan.settings.activation),
+    )
+    return total.reshape(plan.labels_a_block, len(plan.seeds), -1)
+
+
+def split(plan: Plan, fold: int) -> Part:
+    """The fold's parts, scaled by the mean and the deviation of its training samples.
+
+    Genes that are constant there become 0; nothing goes beyond ten deviations.
+    """
+    held_out = plan.held_out[fold]
+    training = np.setdiff1d(np.arange(len(plan.X)), held_out)
+    seed = _seed(plan.random_state, 1, fold)
+    fitted, watched = inner_split(training, WATCHED, seed, plan.groups)
+    mean = plan.X[training].mean(axis=0, dtype=np.float64)
+    sd = plan.X[training].std(axis=0, dtype=np.float64)
+    constant = sd <= 1e-6 * np.maximum(np.abs(mean), 1e-6)
+    scaled = (plan.X - mean) / np.where(constant, 1.0, sd)
+    scaled[:, constant] = 0.0
+    return Part(held_out, training, fitted, watched, scaled.clip(-10, 10).astype(np.float32))
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], manifest: Mapping) -> None:
+    """Write arrays to one file with a sha256 each, atomically."""
+    members = {}
+    for name, array in arrays.items():
+        buffer = io.BytesIO()
+        np.save(buffer, array, allow_pickle=False)
+        members[f"{name}.npy"] = buffer.getvalue()
+    write_zip(path, members, manifest)
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Read what `write_arrays` wrote.
+
+    Raises
+    ------
+    StorageError
+        The file is damaged.
+    """
+    members = read_zip(path)[1]
+    try:
+        return {
+            name.removesuffix(".npy"): np.load(io.BytesIO(content), allow_pickle=False)
+            for name, content in members.items()
+        }
+    except (ValueError, EOFError) as error:
+        raise StorageError(f"an array is damaged: {error}", code="E-ARRAY", file=path) from error
+
+
+def _label_columns(plan: Plan, block: Block) -> np.ndarray:
+    """The labels of every network of a block, (n, R): label vector by label vector, all seeds.
+
+    The last block is filled up with the real labels, so that all blocks have the same shape.
+    """
+    rows = np.arange(block.first, block.first + plan.labels_a_block)
+    rows = np.where(rows < len(plan.index), rows, 0)
+    return np.repeat(plan.labels[plan.index[rows]].T, len(plan.seeds), axis=1)
+
+
+@functools.lru_cache(maxsize=2)
+def _trainer(mask: Mask, settings: Settings, replicates: int) -> BlockTrainer:
+    return BlockTrainer(mask, settings, replicates)
+
+
+def _seed(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])

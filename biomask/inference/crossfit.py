@@ -1,0 +1,248 @@
+"""crossfit: folds x seeds x permuted labels, trained together -> Study."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed
+from tqdm.auto import tqdm
+
+import biomask
+from biomask.errors import ArgumentError, StorageError
+from biomask.inference.assembly import assemble, selected_pathways, with_edges
+from biomask.inference.blocks import Plan, edge_block, labels_a_block, read_arrays, run_block
+from biomask.inference.folds import outer_folds
+from biomask.inference.labels import Samples, read_samples
+from biomask.inference.permutation import attainable_note, permute_labels
+from biomask.inference.study import Study
+from biomask.inference.training import Settings
+from biomask.masks.mask import Mask
+from biomask.storage import atomic_write
+
+
+def crossfit(
+    mask: Mask,
+    X,
+    y,
+    task: str = "binary",
+    groups=None,
+    strata=None,
+    folds: int = 5,
+    seeds: int = 5,
+    permutations: int = 199,
+    epochs: int = 50,
+    batch_size: int = 64,
+    learning_rate: float = 1e-3,
+    dropout: float = 0.5,
+    l2: float = 1e-3,
+    random_state: int = 0,
+    n_jobs: int = 1,
+    checkpoint: str | Path | None = None,
+    progress: bool = True,
+    *,
+    activation: str = "tanh",
+) -> Study:
+    """What each pathway adds to the prediction of held-out samples, and whether that is chance.
+
+    In every fold, `seeds` networks are trained for each of ``permutations + 1`` label vectors,
+    the real one and permuted ones, many at a time. The effect of a pathway is the increase of the
+    held-out loss when its unit is held at its training mean,
+
+        D_ip = mean_k [ l(y_i, f_-p(x_i)) - l(y_i, f(x_i)) ],    T_p = mean_i D_ip,
+
+    over samples i and seeds k, and its p-value compares T_p with its values under permuted labels.
+    Scaling and early stopping happen inside the training part of each fold. Edges are measured in
+    the same way inside the selected pathways.
+
+    Parameters
+    ----------
+    mask : Mask
+    X : DataFrame (samples x genes), AnnData, what `align` returned, or array (samples, genes)
+        Normalised expression, on a log scale; scaled here. Matched to the mask by gene name.
+    y : Series (matched to X by its index) or array, shape (n_samples,)
+        Two classes, several, or numbers, by `task`. The class that sorts last is the positive one.
+    task : {"binary", "multiclass", "regression"}
+    groups : Series or array, optional
+        The subject of every sample. Subjects are held out whole, and permuted whole where their
+        label is constant.
+    strata : Series or array, optional
+        Labels are only permuted within a stratum, such as a batch or a centre.
+    folds, seeds, permutations : int
+    epochs : int
+        At most; small data sets are given at least 400 steps. A network stops when the loss of
+        its watched samples, 15 % of the training part, has not fallen at five looks in a row.
+    batch_size, learning_rate, dropout, l2, activation
+        As in `build_model`.
+    random_state : int
+        The same call gives the same bytes.
+    n_jobs : int
+        Processes, through joblib: `joblib.parallel_config` sends the blocks elsewhere.
+    checkpoint : path, optional
+        A folder for finished blocks: the same call goes on from there after an interruption.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    ArgumentError, DataError
+        An argument or the data cannot be used.
+    StorageError
+        `checkpoint` holds the blocks of another mask, data set or settings, or cannot be written.
+    """
+    samples = read_samples(mask, X, y, task, groups, strata)
+    _check_counts(folds=folds, seeds=seeds, epochs=epochs, batch_size=batch_size)
+    n_classes = len(samples.classes) if task == "multiclass" else None
+    settings = Settings(task, n_classes, activation, epochs, batch_size, learning_rate, dropout, l2)
+    plan = make_plan(mask, samples, settings, folds, seeds, permutations, random_state)
+    facts = _facts(plan, samples)
+    with _folder(checkpoint, facts) as folder:
+        _run(plan, folder, n_jobs, progress)
+        blocks = [read_arrays(folder / block.file) for block in plan.blocks]
+        study = assemble(plan, samples, blocks, facts)
+        selected = selected_pathways(study.pathways)
+        if len(selected):
+            positions = np.flatnonzero(np.isin(mask.edge_index[1], selected))
+            sums = _run_edges(plan, folder, positions, n_jobs, progress)
+            study = with_edges(study, plan, blocks, positions, sums)
+    return study
+
+
+def make_plan(
+    mask: Mask,
+    samples: Samples,
+    settings: Settings,
+    folds: int,
+    seeds: int,
+    permutations: int,
+    random_state: int,
+) -> Plan:
+    """Fix everything that is random before anything is trained."""
+    n = len(samples.X)
+    held_out = outer_folds(n, folds, random_state, samples.groups, samples.strata)
+    index = permute_labels(
+        samples.numbers,
+        permutations,
+        random_state,
+        samples.groups,
+        samples.strata,
+        task=settings.task,
+    )
+    index = np.vstack([np.arange(n), index])
+    most = max(len(part) for part in held_out)
+    return Plan(
+        mask,
+        samples.X.to_numpy(np.float32),
+        samples.numbers,
+        index,
+        held_out,
+        samples.groups,
+        [random_state * 1000 + k for k in range(seeds)],
+        settings,
+        labels_a_block(len(index), seeds, most, mask),
+        random_state,
+    )
+
+
+def _run(plan: Plan, folder: Path, n_jobs: int, progress: bool) -> None:
+    """Train what is not in the folder yet."""
+    waiting = [block for block in plan.blocks if not (folder / block.file).exists()]
+    jobs = (delayed(run_block)(plan, block, folder) for block in waiting)
+    bar = tqdm(total=len(waiting), desc="networks", unit="block", disable=not progress)
+    with bar:
+        for _ in Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs):
+            bar.update()
+
+
+def _run_edges(
+    plan: Plan, folder: Path, positions: np.ndarray, n_jobs: int, progress: bool
+) -> list[np.ndarray]:
+    jobs = (delayed(edge_block)(plan, block, folder, positions) for block in plan.blocks)
+    results = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
+    bar = tqdm(results, total=len(plan.blocks), desc="edges", unit="block", disable=not progress)
+    return list(bar)
+
+
+def _facts(plan: Plan, samples: Samples) -> dict:
+    """What the result depends on, as JSON-able values."""
+    return {
+        "biomask": biomask.__version__,
+        "mask": plan.mask.digest,
+        "data": _digest(plan.X, samples.X.index),
+        "labels": _digest(plan.labels, samples.y, samples.groups, samples.strata),
+        "classes": samples.classes,
+        **plan.settings._asdict(),
+        "folds": len(plan.held_out),
+        "seeds": len(plan.seeds),
+        "permutations": len(plan.index) - 1,
+        "labels_a_block": plan.labels_a_block,
+        "random_state": plan.random_state,
+        "samples": len(plan.X),
+        "genes": plan.mask.shape[0],
+        "subjects": None if plan.groups is None else len(np.unique(plan.groups)),
+        "attainable": attainable_note(
+            plan.labels, plan.settings.task, len(plan.index) - 1, samples.groups, samples.strata
+        ),
+    }
+
+
+def _digest(*parts) -> str:
+    sha = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            sha.update(np.ascontiguousarray(part).tobytes())
+        else:
+            sha.update("\0".join(map(str, [] if part is None else list(part))).encode())
+    return sha.hexdigest()
+
+
+@contextlib.contextmanager
+def _folder(checkpoint: str | Path | None, facts: dict) -> Iterator[Path]:
+    """Where finished blocks are kept; refuses a folder that belongs to another study."""
+    if checkpoint is None:
+        with tempfile.TemporaryDirectory(prefix="biomask") as name:
+            yield Path(name)
+        return
+    folder = Path(checkpoint)
+    note = folder / "study.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        found = json.loads(note.read_text("utf-8")) if note.exists() else None
+    except (OSError, ValueError) as error:
+        raise StorageError(
+            f"the checkpoint cannot be read: {error}", code="E-CHECKPOINT", file=note
+        ) from error
+    if found is None:
+        with atomic_write(note) as temporary:
+            temporary.write_text(json.dumps(facts, indent=1), "utf-8")
+    elif found != json.loads(json.dumps(facts)):
+        changed = [
+            f"{name}: {found.get(name)!r} there, {facts[name]!r} here"
+            for name in facts
+            if found.get(name) != facts[name]
+        ]
+        raise StorageError(
+            f"the checkpoint belongs to another study ({'; '.join(changed)})",
+            code="E-CHECKPOINT",
+            file=folder,
+            hint="Use another folder, or delete this one to start again.",
+        )
+    yield folder
+
+
+def _check_counts(**counts: int) -> None:
+    for name, value in counts.items():
+        if not isinstance(value, int | np.integer) or value < 1:
+            raise ArgumentError(
+                f"{name} must be a whole number of at least 1. Received: {name}={value!r}",
+                code="E-ARGUMENT",
+            )

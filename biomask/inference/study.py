@@ -1,0 +1,195 @@
+"""Study: the results of a cross-fit as labelled tables, saved and read without TensorFlow."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from biomask.errors import BiomaskError, StorageError
+from biomask.masks.mask import Mask
+from biomask.masks.packing import mask_from_config, mask_to_config
+from biomask.storage import read_zip, write_zip
+
+SCHEMA = 1
+_KIND = "biomask study"
+_TABLES = ("pathways", "edges", "scores", "null", "predictions", "activity")
+SHOWN = 10  # pathways in the HTML table
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """What `biomask.crossfit` found.
+
+    Attributes
+    ----------
+    mask : Mask
+    pathways : DataFrame, indexed by pathway
+        ``size``; ``effect``: increase of the held-out loss without the pathway, per sample (nats,
+        or variances of y); ``p``, ``p_fwer``, ``q``; ``null_mean``, ``null_high``: mean and 95 %
+        quantile of the effect under permuted labels; ``rank_low``, ``rank_median``, ``rank_high``
+        over folds and seeds; ``direction``: sign and size of the held-out change of the outcome
+        when the pathway's genes go up; ``not_separable``: number of the group of pathways with
+        nearly the same genes, missing for most.
+    edges : DataFrame
+        ``gene``, ``pathway``, ``effect``, ``p``, ``q``, ``sign``, ``sign_agreement`` of the edges
+        inside selected pathways.
+    scores : DataFrame
+        Held-out scores, a row each ``fold`` and ``seed``.
+    stability : Series
+        Mean Spearman correlation of the effects between ``seeds`` and between ``folds``, and
+        Nogueira's index of the ``top`` selection with its interval.
+    null : DataFrame, permutations x pathways
+        The effects under permuted labels.
+    predictions : DataFrame, indexed by sample
+        ``y``, ``fold``, and the held-out prediction, the mean over seeds.
+    activity : DataFrame, samples x pathways
+        Held-out activity, turned to rise with the pathway's genes; the mean over seeds.
+    settings : dict
+        Everything the result depends on, with the digests of mask, data and labels.
+    notes : list of str
+        What has to be said with the tables.
+    """
+
+    mask: Mask
+    pathways: pd.DataFrame
+    edges: pd.DataFrame
+    scores: pd.DataFrame
+    stability: pd.Series
+    null: pd.DataFrame
+    predictions: pd.DataFrame
+    activity: pd.DataFrame
+    settings: dict
+    notes: list[str]
+
+    def replace(self, **changes) -> Study:
+        """A copy with some parts changed."""
+        return dataclasses.replace(self, **changes)
+
+    def top(self, n: int = 10) -> pd.DataFrame:
+        """The `n` pathways of the largest effect."""
+        return self.pathways.sort_values("effect", ascending=False, kind="stable").head(n)
+
+    def save(self, path: str | Path) -> None:
+        """Write the study to one file: no pickle, every member hashed, the same bytes each time.
+
+        Raises
+        ------
+        StorageError
+            The file cannot be written; an older file of that name is left as it was.
+        """
+        members = {f"{name}.json": _table_bytes(getattr(self, name)) for name in _TABLES}
+        members["stability.json"] = _table_bytes(self.stability.to_frame())
+        members["mask.json"] = json.dumps(mask_to_config(self.mask)).encode()
+        for name in ("null", "activity"):
+            members[f"{name}.npy"] = _array_bytes(getattr(self, name).to_numpy())
+            members[f"{name}.json"] = _table_bytes(getattr(self, name).iloc[:, :0])
+        manifest = {
+            "kind": _KIND,
+            "schema": SCHEMA,
+            "settings": self.settings,
+            "notes": self.notes,
+        }
+        write_zip(path, members, manifest)
+
+    def __repr__(self) -> str:
+        return (
+            f"Study({len(self.pathways):,} pathways, {self.settings['samples']:,} samples, "
+            f"{self.settings['folds']} folds x {self.settings['seeds']} seeds x "
+            f"{self.settings['permutations'] + 1} label vectors)"
+        )
+
+    def _repr_html_(self) -> str:
+        columns = ["size", "effect", "p", "p_fwer", "q", "rank_low", "rank_high"]
+        table = self.top(SHOWN)[columns].to_html(float_format="{:.3g}".format, escape=True)
+        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
+        return f"<p><b>{html.escape(repr(self))}</b></p><ul>{notes}</ul>{table}"
+
+
+def load_study(path: str | Path) -> Study:
+    """Read what `Study.save` wrote.
+
+    Raises
+    ------
+    StorageError
+        No such file, damaged, altered, of another kind, or written by a newer biomask.
+    """
+    manifest, members = read_zip(path)
+    if manifest.get("kind") != _KIND:
+        raise StorageError(
+            f"this is a {manifest.get('kind', 'file of another kind')}, not a {_KIND}",
+            code="E-KIND",
+            file=path,
+        )
+    if manifest.get("schema") != SCHEMA:
+        raise StorageError(
+            f"the file has schema {manifest.get('schema')}, this biomask reads {SCHEMA}",
+            code="E-SCHEMA",
+            file=path,
+            hint=f"It needs biomask >= {manifest.get('settings', {}).get('biomask')}.",
+        )
+    try:
+        mask = mask_from_config(json.loads(members["mask.json"]))
+        tables = {name: _read_table(members[f"{name}.json"]) for name in _TABLES}
+        for name in ("null", "activity"):
+            values = np.load(io.BytesIO(members[f"{name}.npy"]), allow_pickle=False)
+            tables[name] = pd.DataFrame(values, index=tables[name].index, columns=mask.pathways)
+        stability = _read_table(members["stability.json"])["stability"]
+        return Study(
+            mask=mask,
+            stability=stability,
+            settings=manifest["settings"],
+            notes=manifest["notes"],
+            **tables,
+        )
+    except BiomaskError:
+        raise
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise StorageError(
+            f"the study inside is damaged: {error}",
+            code="E-STUDY-FILE",
+            file=path,
+            hint="Restore it from a copy.",
+        ) from error
+
+
+def _array_bytes(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _table_bytes(table: pd.DataFrame) -> bytes:
+    """A table as JSON with its dtypes; numbers come back to the last bit."""
+    content = {
+        "index": {"name": table.index.name, **_column(table.index.to_series())},
+        "columns": [{"name": str(name), **_column(table[name])} for name in table.columns],
+    }
+    return json.dumps(content).encode()
+
+
+def _column(values: pd.Series) -> dict:
+    kind = str(values.dtype)
+    if kind.startswith(("int", "uint", "float", "bool")):
+        return {"dtype": kind, "values": values.tolist()}
+    if kind == "Int64":
+        return {"dtype": kind, "values": [None if pd.isna(v) else int(v) for v in values]}
+    return {"dtype": "object", "values": [v if isinstance(v, str) else str(v) for v in values]}
+
+
+def _read_table(content: bytes) -> pd.DataFrame:
+    parts = json.loads(content)
+    index = pd.Index(
+        parts["index"]["values"], dtype=parts["index"]["dtype"], name=parts["index"]["name"]
+    )
+    columns = {
+        part["name"]: pd.Series(part["values"], index=index, dtype=part["dtype"])
+        for part in parts["columns"]
+    }
+    return pd.DataFrame(columns, index=index)

@@ -1,0 +1,188 @@
+"""Training a block of networks side by side, and what they do with held-out samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from biomask.masks.mask import Mask
+from biomask.networks.models import HEAD, build_model, pathway_layer, restart
+from biomask.networks.replicates import LOSS_OF_TASK, per_replicate
+
+MIN_STEPS = 400  # a data set of one batch an epoch must be trained too
+PATIENCE = 5  # looks at the watched samples without improvement before a network stops
+MIN_LOOK = 8  # steps between two looks, at least
+
+
+class Settings(NamedTuple):
+    """How every network of a study is trained; `crossfit` documents the fields."""
+
+    task: str
+    n_classes: int | None
+    activation: str
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    dropout: float
+    l2: float
+
+
+class Hidden(NamedTuple):
+    """Pre-activations and activations of the pathway units, shape (n, R, P)."""
+
+    before: np.ndarray
+    after: np.ndarray
+
+
+class BlockTrainer:
+    """Trains R networks at a time; compiled once, used for every block and fold.
+
+    Parameters
+    ----------
+    mask : Mask
+    settings : Settings
+    replicates : int
+        Networks of a block.
+    """
+
+    def __init__(self, mask: Mask, settings: Settings, replicates: int):
+        self.settings, self.replicates = settings, replicates
+        self.model = build_model(
+            mask,
+            settings.task,
+            settings.n_classes,
+            settings.activation,
+            settings.dropout,
+            settings.l2,
+            settings.learning_rate,
+            replicates,
+            seed=0,
+        )
+        self.model.optimizer.build(self.model.trainable_variables)
+        self._layer = pathway_layer(self.model)
+        self._kind = LOSS_OF_TASK[settings.task]
+        self._best = [
+            tf.Variable(tf.zeros_like(v), trainable=False) for v in self.model.trainable_variables
+        ]
+
+    def fit(
+        self,
+        fitted: tuple[np.ndarray, np.ndarray],
+        watched: tuple[np.ndarray, np.ndarray],
+        seeds: Sequence[int],
+        order_seed: int,
+    ) -> np.ndarray:
+        """Train from scratch; every network ends with the weights of its best look.
+
+        Parameters
+        ----------
+        fitted, watched : (X, Y)
+            X float32 (n, genes); Y (n, R), a label vector for each network.
+        seeds : sequence of int, length R
+            Of the initial weights.
+        order_seed : int
+            Of the order of the samples, the same for all networks, and of dropout.
+
+        Returns
+        -------
+        int array, shape (R,)
+            The step of each network's best look.
+        """
+        restart(self.model, seeds)
+        self._reset_dropout(order_seed)
+        X, Y = (tf.constant(part, tf.float32) for part in fitted)
+        watched = tuple(tf.constant(part, tf.float32) for part in watched)
+        steps_an_epoch = -(-len(fitted[0]) // self.settings.batch_size)
+        n_epochs = max(self.settings.epochs, -(-MIN_STEPS // steps_an_epoch))
+        look_every = -(-MIN_LOOK // steps_an_epoch)
+        rng = np.random.default_rng(order_seed)
+        best = np.full(self.replicates, np.inf)
+        best_step, looks = np.zeros(self.replicates, int), np.zeros(self.replicates, int)
+        for epoch in range(1, n_epochs + 1):
+            self._epoch(X, Y, tf.constant(rng.permutation(len(fitted[0])), tf.int32))
+            if epoch % look_every and epoch != n_epochs:
+                continue
+            losses = self._losses(*watched).numpy()
+            better = (looks < PATIENCE) & (losses < best)
+            best[better], best_step[better] = losses[better], epoch * steps_an_epoch
+            looks = np.where(better, 0, looks + 1)
+            self._keep(tf.constant(better))
+            if (looks >= PATIENCE).all():
+                break
+        for variable, kept in zip(self.model.trainable_variables, self._best, strict=True):
+            variable.assign(kept)
+        return best_step
+
+    def hidden(self, X: np.ndarray) -> Hidden:
+        """The pathway units of every network for every sample."""
+        parts = [self._hidden(tf.constant(X[i : i + 128])) for i in range(0, len(X), 128)]
+        before = np.concatenate([part[0].numpy() for part in parts])
+        return Hidden(before, np.concatenate([part[1].numpy() for part in parts]))
+
+    def mean_activation(self, X: np.ndarray) -> np.ndarray:
+        """Mean of every pathway unit over the samples, float32, shape (R, P)."""
+        total = 0.0
+        for i in range(0, len(X), 128):
+            total = total + tf.reduce_sum(self._hidden(tf.constant(X[i : i + 128]))[1], axis=0)
+        return total.numpy() / len(X)
+
+    def head(self) -> tuple[np.ndarray, np.ndarray]:
+        """Weights (R, P, C) and bias (R, C) of the linear head; C is 1 without classes."""
+        kernel, bias = self.model.get_layer(HEAD).get_weights()
+        shape = (self.replicates, self._layer.mask.shape[1], -1)
+        return kernel.reshape(shape), bias.reshape(self.replicates, -1)
+
+    def edges(self) -> np.ndarray:
+        """The weight of every edge in every network, float32, shape (n_edges, R)."""
+        return self._layer.edges
+
+    def unit_bias(self) -> np.ndarray:
+        """Bias of every pathway unit, float32, shape (R, P)."""
+        return self._layer.bias.numpy()
+
+    def load(self, edges: np.ndarray, unit_bias: np.ndarray) -> None:
+        """Put trained pathway units back."""
+        self._layer.kernel.assign(edges)
+        self._layer.bias.assign(unit_bias)
+
+    @tf.function(reduce_retracing=True)
+    def _epoch(self, X, Y, order):
+        for start in tf.range(0, tf.shape(order)[0], self.settings.batch_size):
+            batch = order[start : start + self.settings.batch_size]
+            with tf.GradientTape() as tape:
+                outcome = self.model(tf.gather(X, batch), training=True)
+                costs = per_replicate(self._kind, tf.gather(Y, batch), outcome)
+                loss = tf.reduce_sum(tf.reduce_mean(costs, axis=0))
+                loss += tf.add_n([0.0, *self.model.losses])
+            variables = self.model.trainable_variables
+            self.model.optimizer.apply(tape.gradient(loss, variables), variables)
+
+    @tf.function(reduce_retracing=True)
+    def _losses(self, X, Y):
+        total = tf.zeros(self.replicates)
+        for start in tf.range(0, tf.shape(X)[0], 128):
+            outcome = self.model(X[start : start + 128], training=False)
+            costs = per_replicate(self._kind, Y[start : start + 128], outcome)
+            total += tf.reduce_sum(costs, axis=0)
+        return total / tf.cast(tf.shape(X)[0], tf.float32)
+
+    @tf.function(reduce_retracing=True)
+    def _hidden(self, X):
+        before = self._layer.pre_activation(X)
+        return before, self._layer.activation(before)
+
+    @tf.function
+    def _keep(self, better):
+        for variable, kept in zip(self.model.trainable_variables, self._best, strict=True):
+            axis = 1 if variable is self._layer.kernel else 0
+            shape = [self.replicates if i == axis else 1 for i in range(len(variable.shape))]
+            value = tf.convert_to_tensor(variable)
+            kept.assign(tf.where(tf.reshape(better, shape), value, kept))
+
+    def _reset_dropout(self, seed: int) -> None:
+        for variable in self.model.non_trainable_variables:
+            if "seed_generator_state" in variable.path:
+                variable.assign(np.array([seed % 2**32, 0], np.uint32))
