@@ -109,7 +109,7 @@ def attainable_note(
     """Why no p-value can reach `alpha`, or "" when one can."""
     units = exchange_units(y, groups, strata)
     tests = count(units) // symmetries(units, task)
-    if tests * alpha < 1:
+    if tests < 1 / alpha:  # tests may be too large for a float
         kind = "samples" if len(units.first) == len(units.unit) else "subjects"
         sizes = np.bincount(units.code)
         classes = task in ("binary", "multiclass")
