@@ -136,7 +136,7 @@ def check_finite(frame: pd.DataFrame, *, what: str = "X") -> None:
 def _is_anndata(data) -> bool:
     # By name, because importing anndata takes a second that most callers need not spend.
     return any(
-        base.__module__.startswith("anndata.") and base.__name__ == "AnnData"
+        base.__module__.split(".")[0] == "anndata" and base.__name__ == "AnnData"
         for base in type(data).__mro__
     )
 
