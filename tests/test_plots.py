@@ -132,6 +132,9 @@ def test_mask_overlap_chooses_the_pairs_that_share_most():
     sets = {f"P{i}": [f"u{i}_{j}" for j in range(5)] for i in range(30)}
     sets["P20"] = [*sets["P3"][:4], "more"]  # 4 of 6
     sets["P25"] = sets["P7"]
+    for i in range(8, 20, 2):  # weak pairs, more than fit
+        sets[f"P{i}"][0] = sets[f"P{i + 1}"][0]
+    sets["P0"] = [f"u{i}_0" for i in (1, 2, 4, 5, 6)]
     shown = rows(plots.plot_mask_overlap(Mask.from_sets(sets)))
     assert len(shown) == 15
     assert {"P20", "P3", "P25", "P7"} <= set(shown)
@@ -401,6 +404,10 @@ def test_activity_of_one_pathway_is_coloured_by_the_second_column():
     values, groups = activity()
     ax = plots.plot_activity(values[["P"]], groups)
     assert legend(ax) == ["ctrl", "stim"]
+    medians = [(*line.get_xdata(), *line.get_ydata()[:1]) for line in ax.lines]
+    medians = [m for m, line in zip(medians, ax.lines, strict=True) if line.get_color() == "white"]
+    middles = [(round((left + right) / 2), value) for left, right, value in medians]
+    assert middles == [(0, -2), (1, 1), (0, -6), (1, 3)]  # B and T at 0 and 1; ctrl, then stim
     shown = {mpl.colors.to_hex(box.get_facecolor()).upper() for box in ax.patches}
     assert {BLUE, VERMILION} <= shown
 
