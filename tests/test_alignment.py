@@ -194,6 +194,13 @@ def test_var_column_that_holds_the_names_is_pointed_out(mask):
         align(mask, data)
 
 
+def test_var_column_without_the_names_is_not(mask):
+    var = pd.DataFrame({"symbol": list("wxyz")}, index=list("stuv"))
+    with pytest.raises(bm.AlignmentError) as caught:
+        align(mask, anndata.AnnData(np.ones((2, 4), np.float32), var=var))
+    assert ".var" not in str(caught.value)
+
+
 def test_cause_is_told_when_some_match(mask):
     data = frame(["A", "B", "C", "d", "e", "f"])
     assert "upper and lower case" in align(mask, data).report.cause
@@ -272,6 +279,13 @@ def test_rename_is_applied_reported_and_checked_again():
     both = frame(["SEPT2", "SEPTIN2", "A"])
     with pytest.raises(bm.AlignmentError, match="'SEPT2' at column 1, 'SEPTIN2' at column 2"):
         align(mask, both, rename={"SEPT2": "SEPTIN2"})
+
+
+def test_rename_finds_names_as_given_and_as_cleaned(mask):
+    data = frame([" x", " y"])
+    aligned = align(mask, data, rename={" x": "A", "y": "B"})
+    assert aligned.mask.genes.tolist() == ["A", "B"]
+    np.testing.assert_array_equal(aligned.X["A"], data[" x"].astype(np.float32))
 
 
 def test_rename_of_an_absent_name_is_noted(mask):

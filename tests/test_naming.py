@@ -115,6 +115,7 @@ def test_first_of_march(shown):
 
 def test_serial_number_is_the_day_it_stands_for():
     assert excel_genes("43891") == excel_genes("1-Mar")  # 43891 is 1 March 2020
+    assert excel_genes("39873") == excel_genes("1-Mar")  # of 2009
     assert excel_genes("43892") == excel_genes("2-Mar")
     assert excel_genes("43831") is None  # 1 January: no symbol becomes that
 
