@@ -195,6 +195,13 @@ def test_row_07_a_new_name_never_takes_one_of_the_file(tmp_path):
     assert mask.to_sets() == {"A": ["G1"], "A (3)": ["G2"], "A (2)": ["G3"]}
 
 
+def test_row_07_three_sets_of_one_name(tmp_path):
+    mask = read(tmp_path, b"A\td\tG1\nA\td\tG2\nA\td\tG3\n", on_duplicate="rename")
+    assert mask.to_sets() == {"A": ["G1"], "A (2)": ["G2"], "A (3)": ["G3"]}
+    mask = read(tmp_path, b"A\td\tG1\nA\td\tG2\nA\td\tG3\n", on_duplicate="union")
+    assert mask.to_sets() == {"A": ["G1", "G2", "G3"]}
+
+
 def test_row_07_every_repeat_is_reported(tmp_path):
     error = refused(tmp_path, b"A\td\tG1\nA\td\tG2\nB\td\tG1\nB\td\tG3\n")
     assert [p.line for p in error.problems] == [2, 4]

@@ -96,7 +96,17 @@ def test_row_15_weights_only_on_request(tmp_path):
     assert refused(tmp_path, content).code == "E-CELL"
     mask = read(tmp_path, content, weighted=True)
     assert mask.to_dense().to_numpy().tolist() == [[0.5, 0], [-2, np.float32(1e-3)]]
-    assert refused(tmp_path, "gene,P1,P2\nA,0.5,nan\n", weighted=True).code == "E-CELL"
+    for cell in ("nan", "", "1_0", "inf"):
+        error = refused(tmp_path, f"gene,P1,P2\nA,0.5,{cell}\n", weighted=True)
+        assert (error.code, error.column) == ("E-CELL", "P2")
+        assert "not a finite number" in str(error)
+
+
+@pytest.mark.parametrize("mark", [",", "\t"])
+def test_a_single_pathway(tmp_path, mark):
+    mask = read(tmp_path, f"gene{mark}P 1\nA{mark}1\nB{mark}0\n")
+    assert mask.pathways.tolist() == ["P 1"]
+    assert mask.to_sets() == {"P 1": ["A"]}
 
 
 def test_row_16_repeated_names_with_their_places(tmp_path):
