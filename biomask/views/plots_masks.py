@@ -181,7 +181,7 @@ def plot_mask(mask: Mask, *, ax: Axes | None = None) -> Axes:
     else:
         ax = canvas(ax, COLUMN, 3.5)
         rows, cols = mask.edge_index
-        size = np.clip(4e4 / max(mask.n_edges, 1), 0.3, 6)
+        size = np.clip(1.2e4 / mask.n_edges, 0.2, 4)
         ax.scatter(cols, rows, s=size, color=BLUE, linewidths=0, rasterized=True)
         ax.set_xlim(-0.5, n_pathways - 0.5)
         ax.set_ylim(n_genes - 0.5, -0.5)
