@@ -38,6 +38,7 @@ _HOME = {
     ),
     "biomask.inference.simulate": ("simulate", "Simulation"),
     "biomask.inference.crossfit": ("crossfit",),
+    "biomask.inference.compare": ("compare_models",),
     "biomask.inference.study": ("Study", "load_study"),
     "biomask.views.figures": ("save_figure",),
     "biomask.datasets": ("load_dataset", "load_gene_sets", "load_relations", "toy"),

@@ -52,7 +52,7 @@ def assemble(plan: Plan, samples: Samples, blocks: list[dict], facts: dict) -> S
     stability = _stability(by_seed, each.mean(axis=1), each)
     null = pd.DataFrame(effects[1:], columns=plan.mask.pathways)
     null.index.name = "permutation"
-    selected = len(selected_pathways(pathways))
+    selected = int(pathways["selected"].sum())
     notes = [
         facts["attainable"],
         resolution_note(len(pathways), len(null), int((pathways["q"] <= LEVEL).sum())),
@@ -71,12 +71,6 @@ def assemble(plan: Plan, samples: Samples, blocks: list[dict], facts: dict) -> S
         settings=facts,
         notes=[note for note in notes if note],
     )
-
-
-def selected_pathways(pathways: pd.DataFrame) -> np.ndarray:
-    """Positions of the pathways whose edges are tested."""
-    chosen = (pathways["p_fwer"] <= LEVEL) | (pathways["q"] <= LEVEL)
-    return np.flatnonzero(chosen)
 
 
 def with_edges(
@@ -100,7 +94,7 @@ def with_edges(
     turns = [a["head"][:n_seeds, :, 0] if single else a["turn"] for a in real]
     agreement, sign = sign_agreement(weights, cols, np.concatenate(turns))
     p = p_values(effects)
-    selected = selected_pathways(study.pathways)
+    selected = np.flatnonzero(study.pathways["selected"])
     edges = pd.DataFrame(
         {
             "gene": plan.mask.genes[rows],
@@ -138,7 +132,8 @@ def _pathway_table(plan: Plan, effects, each, first: dict) -> pd.DataFrame:
     )
     null = effects[1:] if len(effects) > 1 else np.full((1, effects.shape[1]), np.nan)
     table["null_mean"] = null.mean(axis=0)
-    table["null_high"] = np.quantile(null, 0.95, axis=0)
+    table["null_low"], table["null_high"] = np.quantile(null, [0.05, 0.95], axis=0)
+    table["selected"] = (table["p_fwer"] <= LEVEL) | (table["q"] <= LEVEL)
     table = table.join(rank_summary(each.reshape(-1, each.shape[-1]), plan.mask.pathways))
     signed = np.stack([first[f]["direction"].mean(axis=0) for f in sorted(first)])
     held = [len(plan.held_out[f]) for f in sorted(first)]

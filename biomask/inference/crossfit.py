@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 
 import biomask
 from biomask.errors import ArgumentError, StorageError
-from biomask.inference.assembly import assemble, selected_pathways, with_edges
+from biomask.inference.assembly import assemble, with_edges
 from biomask.inference.blocks import Plan, edge_block, labels_a_block, read_arrays, run_block
 from biomask.inference.folds import outer_folds
 from biomask.inference.labels import Samples, read_samples
@@ -109,7 +109,7 @@ def crossfit(
         _run(plan, folder, n_jobs, progress)
         blocks = [read_arrays(folder / block.file) for block in plan.blocks]
         study = assemble(plan, samples, blocks, facts)
-        selected = selected_pathways(study.pathways)
+        selected = np.flatnonzero(study.pathways["selected"])
         if len(selected):
             positions = np.flatnonzero(np.isin(mask.edge_index[1], selected))
             sums = _run_edges(plan, folder, positions, n_jobs, progress)

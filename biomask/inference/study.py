@@ -32,8 +32,9 @@ class Study:
     mask : Mask
     pathways : DataFrame, indexed by pathway
         ``size``; ``effect``: increase of the held-out loss without the pathway, per sample (nats,
-        or variances of y); ``p``, ``p_fwer``, ``q``; ``null_mean``, ``null_high``: mean and 95 %
-        quantile of the effect under permuted labels; ``rank_low``, ``rank_median``, ``rank_high``
+        or variances of y); ``p``, ``p_fwer``, ``q``; ``selected``: p_fwer or q at most .05;
+        ``null_mean``, ``null_low``, ``null_high``: mean, 5 % and 95 % quantile of the effect under
+        permuted labels; ``rank_low``, ``rank_median``, ``rank_high``
         over folds and seeds; ``direction``: sign and size of the held-out change of the outcome
         when the pathway's genes go up; ``not_separable``: number of the group of pathways with
         nearly the same genes, missing for most.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -37,36 +39,34 @@ class Hidden(NamedTuple):
     after: np.ndarray
 
 
-class BlockTrainer:
-    """Trains R networks at a time; compiled once, used for every block and fold.
+class Networks(abc.ABC):
+    """Independent networks inside one Keras model, each stopped early on its own.
+
+    Subclasses make the model, put it back to its start, and know which part of a variable belongs
+    to which network. Compiled once, used for every block and fold.
 
     Parameters
     ----------
-    mask : Mask
+    model : keras.Model
+        Output (batch, R), or (batch, R, C) for classes.
     settings : Settings
-    replicates : int
-        Networks of a block.
+    n_networks : int
+        R.
     """
 
-    def __init__(self, mask: Mask, settings: Settings, replicates: int):
-        self.settings, self.replicates = settings, replicates
-        self.model = build_model(
-            mask,
-            settings.task,
-            settings.n_classes,
-            settings.activation,
-            settings.dropout,
-            settings.l2,
-            settings.learning_rate,
-            replicates,
-            seed=0,
-        )
+    def __init__(self, model: keras.Model, settings: Settings, n_networks: int):
+        self.model, self.settings, self.n_networks = model, settings, n_networks
         self.model.optimizer.build(self.model.trainable_variables)
-        self._layer = pathway_layer(self.model)
         self._kind = LOSS_OF_TASK[settings.task]
-        self._best = [
-            tf.Variable(tf.zeros_like(v), trainable=False) for v in self.model.trainable_variables
-        ]
+        self._best = [tf.Variable(v, trainable=False) for v in self.model.trainable_variables]
+
+    @abc.abstractmethod
+    def restart(self, seeds: Sequence[int]) -> None:
+        """Put every weight back to where these seeds start."""
+
+    @abc.abstractmethod
+    def flags(self, variable: keras.Variable, of_network: tf.Tensor) -> tf.Tensor:
+        """A flag for each network, (R,), in a shape that broadcasts against the variable."""
 
     def fit(
         self,
@@ -81,8 +81,8 @@ class BlockTrainer:
         ----------
         fitted, watched : (X, Y)
             X float32 (n, genes); Y (n, R), a label vector for each network.
-        seeds : sequence of int, length R
-            Of the initial weights.
+        seeds : sequence of int
+            Of the initial weights, as the subclass wants them.
         order_seed : int
             Of the order of the samples, the same for all networks, and of dropout.
 
@@ -91,7 +91,7 @@ class BlockTrainer:
         int array, shape (R,)
             The step of each network's best look.
         """
-        restart(self.model, seeds)
+        self.restart(seeds)
         self._reset_dropout(order_seed)
         X, Y = (tf.constant(part, tf.float32) for part in fitted)
         watched = tuple(tf.constant(part, tf.float32) for part in watched)
@@ -99,8 +99,8 @@ class BlockTrainer:
         n_epochs = max(self.settings.epochs, -(-MIN_STEPS // steps_an_epoch))
         look_every = -(-MIN_LOOK // steps_an_epoch)
         rng = np.random.default_rng(order_seed)
-        best = np.full(self.replicates, np.inf)
-        best_step, looks = np.zeros(self.replicates, int), np.zeros(self.replicates, int)
+        best = np.full(self.n_networks, np.inf)
+        best_step, looks = np.zeros(self.n_networks, int), np.zeros(self.n_networks, int)
         for epoch in range(1, n_epochs + 1):
             self._epoch(X, Y, tf.constant(rng.permutation(len(fitted[0])), tf.int32))
             if epoch % look_every and epoch != n_epochs:
@@ -115,6 +115,74 @@ class BlockTrainer:
         for variable, kept in zip(self.model.trainable_variables, self._best, strict=True):
             variable.assign(kept)
         return best_step
+
+    @tf.function(reduce_retracing=True)
+    def _epoch(self, X, Y, order):
+        for start in tf.range(0, tf.shape(order)[0], self.settings.batch_size):
+            batch = order[start : start + self.settings.batch_size]
+            with tf.GradientTape() as tape:
+                outcome = self.model(tf.gather(X, batch), training=True)
+                costs = per_replicate(self._kind, tf.gather(Y, batch), outcome)
+                loss = tf.reduce_sum(tf.reduce_mean(costs, axis=0))
+                loss += tf.add_n([0.0, *self.model.losses])
+            variables = self.model.trainable_variables
+            self.model.optimizer.apply(tape.gradient(loss, variables), variables)
+
+    @tf.function(reduce_retracing=True)
+    def _losses(self, X, Y):
+        total = tf.zeros(self.n_networks)
+        for start in tf.range(0, tf.shape(X)[0], 128):
+            outcome = self.model(X[start : start + 128], training=False)
+            costs = per_replicate(self._kind, Y[start : start + 128], outcome)
+            total += tf.reduce_sum(costs, axis=0)
+        return total / tf.cast(tf.shape(X)[0], tf.float32)
+
+    @tf.function
+    def _keep(self, better):
+        for variable, kept in zip(self.model.trainable_variables, self._best, strict=True):
+            value = tf.convert_to_tensor(variable)
+            kept.assign(tf.where(self.flags(variable, better), value, kept))
+
+    def _reset_dropout(self, seed: int) -> None:
+        for variable in self.model.non_trainable_variables:
+            if "seed_generator_state" in variable.path:
+                variable.assign(np.array([seed % 2**32, 0], np.uint32))
+
+
+class BlockTrainer(Networks):
+    """R networks on one mask, which differ in labels, initial weights and dropout.
+
+    Parameters
+    ----------
+    mask : Mask
+    settings : Settings
+    replicates : int
+        R.
+    """
+
+    def __init__(self, mask: Mask, settings: Settings, replicates: int):
+        model = build_model(
+            mask,
+            settings.task,
+            settings.n_classes,
+            settings.activation,
+            settings.dropout,
+            settings.l2,
+            settings.learning_rate,
+            replicates,
+            seed=0,
+        )
+        self._layer = pathway_layer(model)
+        super().__init__(model, settings, replicates)
+
+    def restart(self, seeds: Sequence[int]) -> None:
+        """One seed for each network."""
+        restart(self.model, seeds)
+
+    def flags(self, variable: keras.Variable, of_network: tf.Tensor) -> tf.Tensor:
+        axis = 1 if variable is self._layer.kernel else 0
+        shape = [self.n_networks if i == axis else 1 for i in range(len(variable.shape))]
+        return tf.reshape(of_network, shape)
 
     def hidden(self, X: np.ndarray) -> Hidden:
         """The pathway units of every network for every sample."""
@@ -132,8 +200,8 @@ class BlockTrainer:
     def head(self) -> tuple[np.ndarray, np.ndarray]:
         """Weights (R, P, C) and bias (R, C) of the linear head; C is 1 without classes."""
         kernel, bias = self.model.get_layer(HEAD).get_weights()
-        shape = (self.replicates, self._layer.mask.shape[1], -1)
-        return kernel.reshape(shape), bias.reshape(self.replicates, -1)
+        shape = (self.n_networks, self._layer.mask.shape[1], -1)
+        return kernel.reshape(shape), bias.reshape(self.n_networks, -1)
 
     def edges(self) -> np.ndarray:
         """The weight of every edge in every network, float32, shape (n_edges, R)."""
@@ -149,40 +217,6 @@ class BlockTrainer:
         self._layer.bias.assign(unit_bias)
 
     @tf.function(reduce_retracing=True)
-    def _epoch(self, X, Y, order):
-        for start in tf.range(0, tf.shape(order)[0], self.settings.batch_size):
-            batch = order[start : start + self.settings.batch_size]
-            with tf.GradientTape() as tape:
-                outcome = self.model(tf.gather(X, batch), training=True)
-                costs = per_replicate(self._kind, tf.gather(Y, batch), outcome)
-                loss = tf.reduce_sum(tf.reduce_mean(costs, axis=0))
-                loss += tf.add_n([0.0, *self.model.losses])
-            variables = self.model.trainable_variables
-            self.model.optimizer.apply(tape.gradient(loss, variables), variables)
-
-    @tf.function(reduce_retracing=True)
-    def _losses(self, X, Y):
-        total = tf.zeros(self.replicates)
-        for start in tf.range(0, tf.shape(X)[0], 128):
-            outcome = self.model(X[start : start + 128], training=False)
-            costs = per_replicate(self._kind, Y[start : start + 128], outcome)
-            total += tf.reduce_sum(costs, axis=0)
-        return total / tf.cast(tf.shape(X)[0], tf.float32)
-
-    @tf.function(reduce_retracing=True)
     def _hidden(self, X):
         before = self._layer.pre_activation(X)
         return before, self._layer.activation(before)
-
-    @tf.function
-    def _keep(self, better):
-        for variable, kept in zip(self.model.trainable_variables, self._best, strict=True):
-            axis = 1 if variable is self._layer.kernel else 0
-            shape = [self.replicates if i == axis else 1 for i in range(len(variable.shape))]
-            value = tf.convert_to_tensor(variable)
-            kept.assign(tf.where(tf.reshape(better, shape), value, kept))
-
-    def _reset_dropout(self, seed: int) -> None:
-        for variable in self.model.non_trainable_variables:
-            if "seed_generator_state" in variable.path:
-                variable.assign(np.array([seed % 2**32, 0], np.uint32))
