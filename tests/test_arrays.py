@@ -102,8 +102,11 @@ def test_weights_only_on_request(tmp_path):
     assert refused(tmp_path / "m.npy", weighted=True).code == "E-MASK-VALUE"
 
 
-def test_repeated_entries_add_up_as_in_scipy(tmp_path):
+@pytest.mark.parametrize("layout", ["coo", "csr"])
+def test_repeated_entries_add_up_as_in_scipy(tmp_path, layout):
     twice = sparse.coo_array((np.ones(2), ([0, 0], [1, 1])), shape=(2, 2))
+    if layout == "csr":
+        twice = sparse.csr_array((np.ones(2), [1, 1], [0, 2, 2]), shape=(2, 2))
     assert "gene_0 x pathway_1 = 2.0" in str(refused(save_sparse(tmp_path / "m.npz", twice)))
 
 
@@ -241,6 +244,33 @@ def test_row_10_files_cut_at_every_tenth(tmp_path, name, tenth):
         assert f"{len(raw) * tenth // 10} bytes" in str(error)
     else:
         assert error.code == ("E-NPY" if tenth < 6 else "E-TRUNCATED")
+
+
+@pytest.mark.parametrize("dtype", [str, complex, "datetime64[s]", [("a", "i4")]], ids=str)
+def test_an_npy_of_no_numbers(tmp_path, dtype):
+    np.save(tmp_path / "m.npy", np.zeros((3, 2), dtype))
+    assert refused(tmp_path / "m.npy").code == "E-MASK-VALUE"
+
+
+def test_an_npy_in_half_precision(tmp_path):
+    np.save(tmp_path / "m.npy", DENSE.astype(np.float16))
+    assert bm.read_matrix(tmp_path / "m.npy") == bm.Mask.from_dense(DENSE)
+
+
+def test_bytes_after_the_array_are_refused(tmp_path):
+    path = tmp_path / "m.npy"
+    np.save(path, DENSE)
+    path.write_bytes(path.read_bytes() + b"1")
+    assert "truncated or damaged: 97 bytes of 96 for shape (4, 3)" in str(refused(path))
+
+
+def test_a_bool_is_0_or_1(tmp_path):
+    path = tmp_path / "m.npy"
+    np.save(path, DENSE.astype(bool))
+    path.write_bytes(path.read_bytes()[:-1] + b"\x02")
+    error = refused(path)
+    assert error.code == "E-MASK-VALUE"
+    assert "gene_3 x pathway_2 = 2" in str(error)
 
 
 def test_a_header_that_promises_too_much_allocates_nothing(tmp_path):

@@ -36,7 +36,8 @@ def mask_from_npy(raw: bytes, path: str | Path, *, weighted: bool) -> Mask:
         The file is truncated or damaged (E-NPY), holds Python objects (E-PICKLE), or its values
         make no mask.
     """
-    return labelled_mask(array_from_bytes(raw, path), path, {}, weighted=weighted)
+    matrix = _numbers(array_from_bytes(raw, path), path)
+    return labelled_mask(matrix, path, {}, weighted=weighted)
 
 
 def mask_from_npz(path: str | Path, *, weighted: bool) -> Mask:
