@@ -22,6 +22,8 @@ from biomask.networks.initializers import (
 )
 from biomask.networks.kernels import KERNELS, Edges, pick_kernel
 
+OTHER_MASK = "E-OTHER-MASK"  # code of the error of weights that belong to another mask
+
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
         "biomask needs Keras on TensorFlow; set the environment variable KERAS_BACKEND=tensorflow "
@@ -270,7 +272,7 @@ activity_regularizer, kernel_constraint, bias_constraint
             raise ModelError(
                 f"these weights belong to another mask: digest {found[:12]}, but layer "
                 f"{self.name!r} has {self.mask.digest[:12]}",
-                code="E-OTHER-MASK",
+                code=OTHER_MASK,
                 hint="Load the model together with its mask (biomask.load_model).",
             )
         super().load_own_variables({k: store[k] for k in store.keys() if k != "mask_sha256"})  # noqa: SIM118

@@ -127,7 +127,9 @@ def compile_model(model: keras.Model, learning_rate: float) -> None:
         loss, metrics = "sparse_categorical_crossentropy", ["accuracy"]
     else:
         loss, metrics = "mean_squared_error", [keras.metrics.MeanAbsoluteError(name="mae")]
-    model.compile(keras.optimizers.Adam(learning_rate), loss=loss, metrics=metrics)
+    # Named, or Keras counts: the second model of a process would not be the first one's equal.
+    optimizer = keras.optimizers.Adam(learning_rate, name="adam")
+    model.compile(optimizer, loss=loss, metrics=metrics)
 
 
 def restart(model: keras.Model, seeds: Sequence[int]) -> None:

@@ -61,6 +61,8 @@ def pathway_activity(model: keras.Model, X) -> pd.DataFrame:
     ------
     DataError
         Genes are missing from X, or a value is not finite.
+    ModelError
+        The model has no `MaskedDense` layer, or is not a functional or sequential one.
     """
     layer = pathway_layer(model)
     X = as_frame(X, layer.mask.genes)
@@ -143,16 +145,27 @@ def pathway_attributions(
     """
     layer, column = _single(model), _checked_target(model, target)
     X = as_frame(X, layer.mask.genes)
-    units = keras.Model(model.input, layer.output)
-    at_start = units(_baseline(layer, baseline), training=False).numpy()
+    at_start = _units(model, layer)(_baseline(layer, baseline), training=False).numpy()
     weights = model.get_layer(HEAD).kernel.numpy()[:, column]
     values = (_outputs(model, layer, X) - at_start) * weights
     return pd.DataFrame(values, index=X.index, columns=layer.mask.pathways)
 
 
 def _outputs(model: keras.Model, layer: MaskedDense, X: pd.DataFrame) -> np.ndarray:
-    units = keras.Model(model.input, layer.output)
+    units = _units(model, layer)
     return np.concatenate([units(part, training=False).numpy() for part in _batches(X)])
+
+
+def _units(model: keras.Model, layer: MaskedDense) -> keras.Model:
+    """The model from its input to the pathway units."""
+    try:
+        return keras.Model(model.inputs[0], layer.output)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"layer {layer.name!r} cannot be reached from the model's input: {error}",
+            code="E-NOT-FUNCTIONAL",
+            hint="Build the model with keras.Input and the functional API, or as Sequential.",
+        ) from error
 
 
 def _batches(X: pd.DataFrame) -> list[np.ndarray]:

@@ -13,14 +13,15 @@ import h5py
 import keras
 
 from biomask import __version__
-from biomask.errors import BiomaskError, StorageError
+from biomask.errors import BiomaskError, ModelError, StorageError
 from biomask.networks import replicates  # noqa: F401  its classes must be registered to be loaded
-from biomask.networks.layers import MaskedDense
+from biomask.networks.layers import OTHER_MASK, MaskedDense
 from biomask.storage import read_zip, unzip, write_zip
 
 SCHEMA = 1  # of the file; raised when an older biomask could no longer read it
 _KIND = "biomask model"
 _WEIGHTS = "model.weights.h5"
+_MEMBERS = {"config.json", "metadata.json", _WEIGHTS}
 _MODULES = {
     "keras": keras,
     "keras.constraints": keras.constraints,
@@ -72,13 +73,23 @@ def save_model(model: keras.Model, path: str | Path) -> None:
             file=path,
             hint=f"Use {path.with_suffix('.keras').name}.",
         )
-    with tempfile.TemporaryDirectory() as folder:
-        plain = Path(folder, "model.keras")
-        keras.saving.save_model(model, plain)
-        members = unzip(plain)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            plain = Path(folder, "model.keras")
+            keras.saving.save_model(model, plain)
+            members = unzip(plain)
+    except OSError as error:
+        raise StorageError(
+            f"Keras cannot write the model to the temporary folder: {error.strerror or error}",
+            code="E-WRITE",
+            file=path,
+            hint="Check that the folder of temporary files has space.",
+        ) from error
     metadata = json.loads(members["metadata.json"])
     metadata.pop("date_saved", None)  # the same model gives the same bytes
     members["metadata.json"] = json.dumps(metadata, sort_keys=True).encode()
+    config = _settled(json.loads(members["config.json"]), {})
+    members["config.json"] = json.dumps(config).encode()
     masks = {x.name: x.mask.digest for x in model.layers if isinstance(x, MaskedDense)}
     manifest = {
         "kind": _KIND,
@@ -88,6 +99,19 @@ def save_model(model: keras.Model, path: str | Path) -> None:
         "masks": masks,
     }
     write_zip(path, members, manifest)
+
+
+def _settled(node, numbers: dict[int, int]):
+    """The configuration without addresses in memory, which Keras uses to tell objects apart."""
+    if isinstance(node, list):
+        return [_settled(item, numbers) for item in node]
+    if not isinstance(node, dict):
+        return node
+    node = {key: _settled(item, numbers) for key, item in node.items()}
+    address = node.pop("shared_object_id", None)
+    if address is not None and node.get("class_name") != "DTypePolicy":  # a value: none shares it
+        node["shared_object_id"] = numbers.setdefault(address, len(numbers) + 1)
+    return node
 
 
 def load_model(path: str | Path) -> keras.Model:
@@ -106,10 +130,17 @@ def load_model(path: str | Path) -> keras.Model:
     """
     manifest, members = read_zip(path)
     _check_manifest(manifest, path)
+    if members.keys() != _MEMBERS:
+        raise StorageError(
+            f"a model holds {sorted(_MEMBERS)}, this file {sorted(members)}",
+            code="E-UNSAFE",
+            file=path,
+            hint="biomask did not write this.",
+        )
     try:
         config = json.loads(members["config.json"])
-        weights = members[_WEIGHTS]
-    except (KeyError, ValueError, RecursionError) as error:
+        json.loads(members["metadata.json"])
+    except (ValueError, RecursionError) as error:
         raise StorageError(
             f"the model inside is damaged: {error}",
             code="E-MODEL-FILE",
@@ -122,21 +153,23 @@ def load_model(path: str | Path) -> keras.Model:
         raise StorageError(
             "the configuration is nested too deeply", code="E-UNSAFE", file=path
         ) from error
-    _check_weights(weights, path)
+    _check_weights(members[_WEIGHTS], path)
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder, "model.keras")  # a copy of exactly what was checked
         with zipfile.ZipFile(plain, "w") as archive:
             for name, content in members.items():
                 archive.writestr(name, content)
         try:
-            model = keras.saving.load_model(plain, safe_mode=True)
+            return keras.saving.load_model(plain, safe_mode=True)
         except BiomaskError:
             raise
         except Exception as error:
+            for line in str(error).splitlines():  # Keras lists the errors of layers in its own
+                if OTHER_MASK in line:
+                    raise ModelError(line.strip(), code=OTHER_MASK, file=path) from error
             raise StorageError(
                 f"Keras cannot rebuild the model: {error}", code="E-MODEL-FILE", file=path
             ) from error
-    return model
 
 
 def _check_manifest(manifest: Mapping, path: str | Path) -> None:
@@ -164,7 +197,8 @@ def _check_classes(node, path: str | Path) -> None:
         return
     name, module = node.get("class_name"), node.get("module")
     if name is not None:
-        known = isinstance(getattr(_MODULES.get(module), str(name), None), type)
+        name, module = str(name), module if module is None else str(module)
+        known = isinstance(getattr(_MODULES.get(module), name, None), type)
         known = (known and name not in _FORBIDDEN) or (module, name) in _MODELS
         plain = module is None and name in _VALUES
         if not (known or plain or _is_own(node)):

@@ -1,0 +1,570 @@
+"""Models on disk: the same in another process, and nothing in a file is ever run."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+import subprocess
+import sys
+import time
+import zipfile
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+import biomask as bm
+from biomask.networks import storage as model_storage
+from biomask.networks.layers import MaskedDense
+from biomask.storage import read_zip, unzip, write_zip
+
+WEIGHTS = "model.weights.h5"
+
+
+def _train(mask, X, y, epochs=2, **kwargs):
+    model = bm.build_model(mask, learning_rate=0.05, seed=1, **kwargs)
+    model.fit(X.to_numpy(), y, epochs=epochs, batch_size=16, shuffle=False, verbose=0)
+    return model
+
+
+@pytest.fixture(scope="module")
+def trained(small_mask, small_data):
+    return _train(small_mask, *small_data)
+
+
+@pytest.fixture(scope="module")
+def saved(trained, tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "m.keras"
+    bm.save_model(trained, path)
+    return path
+
+
+@pytest.fixture
+def forged(saved, tmp_path):
+    """Write a file like `saved`, its manifest in order, but for what is changed."""
+    manifest, members = read_zip(saved)
+
+    def forge(changed=(), **manifest_changes):
+        path = tmp_path / "forged.keras"
+        write_zip(path, {**members, **dict(changed)}, {**manifest, **manifest_changes})
+        return path
+
+    forge.members = members
+    return forge
+
+
+def _refused(path, match, code=None):
+    with pytest.raises(bm.StorageError, match=match) as caught:
+        bm.load_model(path)
+    assert caught.value.file == str(path)
+    if code is not None:
+        assert caught.value.code == code
+
+
+# ------------------------------------------------------------------ another process
+
+SCRIPT = """
+import sys
+import numpy as np
+import pandas as pd
+import biomask as bm
+
+folder, name = sys.argv[1:]
+with np.load(f"{folder}/data.npz") as data:
+    x, y = data["x"], data["y"]
+outputs = {k: bm.load_model(f"{folder}/{k}.keras").predict(x, verbose=0) for k in ("one", "many")}
+mask = bm.load_model(f"{folder}/one.keras").get_layer("pathways").mask
+model = bm.build_model(mask, learning_rate=0.05, seed=1)
+model.fit(x, y, epochs=2, batch_size=16, shuffle=False, verbose=0)
+bm.save_model(model, f"{folder}/{name}.keras")
+np.savez(f"{folder}/{name}.npz", digest=mask.digest, genes=list(mask.genes), **outputs)
+for _ in range(8):
+    bm.save_model(model, f"{folder}/shared.keras")
+"""
+
+
+@pytest.fixture(scope="module")
+def elsewhere(trained, small_mask, small_data, tmp_path_factory):
+    """Two fresh processes that load, train and save; while they run, their file is read."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    X, y = small_data
+    many = bm.build_model(small_mask, "multiclass", 3, replicates=2, seed=5)
+    bm.save_model(trained, folder / "one.keras")
+    bm.save_model(many, folder / "many.keras")
+    np.savez(folder / "data.npz", x=X.to_numpy(), y=y)
+    processes = []
+    for name, threads in (("same", "2"), ("single", "1")):
+        environment = {**os.environ, "PYTHONHASHSEED": "7", "TF_NUM_INTRAOP_THREADS": threads}
+        environment.pop("HOME", None)
+        command = [sys.executable, "-c", SCRIPT, str(folder), name]
+        processes.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE))
+    reads = []
+    while any(p.poll() is None for p in processes):
+        time.sleep(0.1)
+        if (folder / "shared.keras").exists():
+            reads.append(read_zip(folder / "shared.keras")[0]["kind"])
+    for process in processes:
+        assert process.wait() == 0, process.stderr.read().decode()[-2000:]
+    return folder, trained, many, reads
+
+
+def test_predictions_are_bit_equal_in_a_fresh_process(elsewhere, small_mask, small_data):
+    folder, trained, many, _ = elsewhere
+    x = small_data[0].to_numpy()
+    with np.load(folder / "same.npz") as found:
+        np.testing.assert_array_equal(found["one"], trained.predict(x, verbose=0))
+        np.testing.assert_array_equal(found["many"], many.predict(x, verbose=0))
+        assert str(found["digest"]) == small_mask.digest
+        assert list(found["genes"]) == list(small_mask.genes)
+
+
+def test_the_same_training_in_another_process_gives_the_same_bytes(elsewhere):
+    folder = elsewhere[0]
+    ours, theirs = unzip(folder / "one.keras"), unzip(folder / "same.keras")
+    assert ours.keys() == theirs.keys()
+    assert [name for name in ours if ours[name] != theirs[name]] == []
+    assert (folder / "one.keras").read_bytes() == (folder / "same.keras").read_bytes()
+
+
+def test_one_thread_trains_to_the_same_weights(elsewhere):
+    folder, trained, *_ = elsewhere
+    single = bm.load_model(folder / "single.keras")
+    for a, b in zip(trained.get_weights(), single.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_processes_that_save_to_one_file_never_mix(elsewhere):
+    folder, *_, reads = elsewhere
+    assert reads  # every one of them was whole, or read_zip would have raised
+    assert set(reads) == {"biomask model"}
+    assert bm.load_model(folder / "shared.keras").name == "biomask"
+    assert not [p.name for p in folder.iterdir() if ".tmp" in p.name]
+
+
+# ------------------------------------------------------------------ what is kept
+
+
+def test_a_loaded_model_is_compiled_and_equal(saved, trained, small_data, small_mask):
+    X, y = small_data
+    loaded = bm.load_model(saved)
+    assert loaded.get_layer("pathways").mask == small_mask
+    assert [layer.name for layer in loaded.layers] == [layer.name for layer in trained.layers]
+    for a, b in zip(trained.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    results = loaded.evaluate(X.to_numpy(), y, verbose=0, return_dict=True)
+    assert results == trained.evaluate(X.to_numpy(), y, verbose=0, return_dict=True)
+
+
+def test_the_optimizer_carries_on(saved, small_mask, small_data):
+    X, y = small_data
+    whole = _train(small_mask, X, y, epochs=4)
+    resumed = bm.load_model(saved)
+    resumed.fit(X.to_numpy(), y, epochs=2, batch_size=16, shuffle=False, verbose=0)
+    assert int(resumed.optimizer.iterations) == int(whole.optimizer.iterations) == 12
+    for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_saving_again_gives_the_same_bytes(saved, trained, tmp_path):
+    bm.save_model(trained, tmp_path / "again.keras")
+    assert (tmp_path / "again.keras").read_bytes() == saved.read_bytes()
+    bm.save_model(bm.load_model(saved), tmp_path / "loaded.keras")
+    assert (tmp_path / "loaded.keras").read_bytes() == saved.read_bytes()
+
+
+def test_the_manifest_names_the_mask(saved, small_mask):
+    manifest, members = read_zip(saved)
+    assert manifest["masks"] == {"pathways": small_mask.digest}
+    assert manifest["schema"] == model_storage.SCHEMA
+    assert members.keys() == {"config.json", "metadata.json", WEIGHTS}
+
+
+def test_it_is_an_ordinary_keras_file(saved, trained, small_data):
+    x = small_data[0].to_numpy()
+    np.testing.assert_array_equal(keras.saving.load_model(saved)(x), trained(x))
+
+
+def test_other_models_with_the_layer_are_kept_too(tmp_path):
+    mask = bm.Mask.from_dense([[1, 0], [-2, 1]], weighted=True)
+    model = keras.Sequential(
+        [
+            keras.Input((2,)),
+            MaskedDense(mask, signed=True, kernel_regularizer="l1", kernel_constraint="max_norm"),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dense(1, kernel_initializer=keras.initializers.HeNormal(seed=1)),
+        ]
+    )
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)
+    model.compile(keras.optimizers.SGD(schedule), keras.losses.Huber(), [keras.metrics.AUC()])
+    bm.save_model(model, tmp_path / "m.keras")
+    loaded = bm.load_model(tmp_path / "m.keras")
+    x = np.float32([[1, 2], [3, -4]])
+    np.testing.assert_array_equal(loaded(x), model(x))
+    assert loaded.layers[0].mask.digest == mask.digest
+
+
+def test_a_million_edges_are_saved_and_loaded(tmp_path):
+    rng = np.random.default_rng(0)
+    cols = np.repeat(np.arange(1000), 1000)
+    rows = (rng.integers(0, 20, 1_000_000) + 20 * np.tile(np.arange(1000), 1000)).astype(np.int32)
+    from scipy import sparse
+
+    matrix = sparse.coo_array((np.ones(1_000_000, np.float32), (rows, cols)), shape=(20_000, 1000))
+    mask = bm.Mask(matrix, [f"g{i}" for i in range(20_000)], [f"p{i}" for i in range(1000)])
+    assert mask.n_edges == 1_000_000
+    model = bm.build_model(mask, seed=0)
+    bm.save_model(model, tmp_path / "m.keras")
+    loaded = bm.load_model(tmp_path / "m.keras").get_layer("pathways")
+    assert loaded.mask.digest == mask.digest
+    np.testing.assert_array_equal(loaded.edges, model.get_layer("pathways").edges)
+
+
+# ------------------------------------------------------------------ damage
+
+
+@pytest.mark.parametrize("member", ["biomask.json", "config.json", "metadata.json", WEIGHTS])
+def test_a_flipped_byte_names_its_member(saved, tmp_path, member):
+    """The checksum of the zip is put right, so that only the sha256 can tell."""
+    path = tmp_path / "flipped.keras"
+    with zipfile.ZipFile(saved) as source, zipfile.ZipFile(path, "w") as target:
+        for name in source.namelist():
+            content = bytearray(source.read(name))
+            if name == member:
+                content[len(content) // 2] ^= 4
+            target.writestr(name, bytes(content))
+    _refused(path, member if member != "biomask.json" else "biomask.json|sha256")
+
+
+def test_flipped_bytes_anywhere_are_refused_or_harmless(saved, tmp_path):
+    """A byte in each kB; the zip's own fields, such as a date, may change without effect."""
+    whole, original = saved.read_bytes(), unzip(saved)
+    path = tmp_path / "flipped.keras"
+    refused = 0
+    for place in range(0, len(whole), 997):
+        flipped = bytearray(whole)
+        flipped[place] ^= 0x40
+        path.write_bytes(bytes(flipped))
+        try:
+            assert {**read_zip(path)[1], "biomask.json": original["biomask.json"]} == original
+        except bm.StorageError:
+            refused += 1
+    assert refused >= 0.9 * len(range(0, len(whole), 997))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.999])
+def test_a_truncated_file_is_refused(saved, tmp_path, share):
+    whole = saved.read_bytes()
+    path = tmp_path / "cut.keras"
+    path.write_bytes(whole[: int(share * len(whole))])
+    _refused(path, "truncated", "E-TRUNCATED")
+
+
+def test_swapped_members_are_refused(saved, tmp_path):
+    path = tmp_path / "swapped.keras"
+    swap = {"config.json": "metadata.json", "metadata.json": "config.json"}
+    with zipfile.ZipFile(saved) as source, zipfile.ZipFile(path, "w") as target:
+        for name in source.namelist():
+            target.writestr(swap.get(name, name), source.read(name))
+    _refused(path, "config.json", "E-SHA256")
+
+
+def test_no_file_and_files_of_others(tmp_path, trained):
+    _refused(tmp_path / "none.keras", "no such file")
+    trained.save(tmp_path / "plain.keras")
+    _refused(tmp_path / "plain.keras", "no biomask.json inside")
+    write_zip(tmp_path / "other.keras", {}, {"kind": "biomask study", "schema": 1})
+    _refused(tmp_path / "other.keras", "this is a biomask study, not a biomask model")
+
+
+def test_a_newer_schema_says_what_it_needs(forged):
+    _refused(forged(schema=2, biomask="9.1"), r"schema 2.*needs biomask >= 9\.1", "E-SCHEMA")
+
+
+def test_members_that_are_missing_or_extra(forged, saved, tmp_path):
+    _refused(forged({"model.weights.npz": b"x"}), "this file .*npz", "E-UNSAFE")
+    manifest, members = read_zip(saved)
+    del members[WEIGHTS]
+    write_zip(tmp_path / "less.keras", members, manifest)
+    _refused(tmp_path / "less.keras", "a model holds", "E-UNSAFE")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000], ids=len)
+def test_a_damaged_config_is_refused(forged, content):
+    _refused(forged({"config.json": content}), "model", "E-MODEL-FILE")
+
+
+def test_a_config_nested_too_deeply_is_refused(forged):
+    depth = sys.getrecursionlimit() - 200
+    deep = b'{"a":' * depth + b"1" + b"}" * depth
+    _refused(forged({"config.json": deep}), "nested too deeply|damaged|rebuild")
+
+
+def test_weights_of_another_mask_with_as_many_edges(forged, small_mask, small_data, tmp_path):
+    shifted = small_mask.to_dense().to_numpy()[::-1]
+    other = bm.Mask.from_dense(shifted, small_mask.genes, small_mask.pathways)
+    assert (other.n_edges, other.shape) == (small_mask.n_edges, small_mask.shape)
+    model = bm.build_model(other, learning_rate=0.05, seed=1)
+    bm.save_model(model, tmp_path / "other.keras")
+    path = forged({WEIGHTS: read_zip(tmp_path / "other.keras")[1][WEIGHTS]})
+    with pytest.raises(bm.ModelError, match="belong to another mask") as caught:
+        bm.load_model(path)
+    assert caught.value.code == "E-OTHER-MASK"
+    assert small_mask.digest[:12] in str(caught.value)
+    assert other.digest[:12] in str(caught.value)
+    model.save_weights(tmp_path / "other.weights.h5")
+    with pytest.raises(ValueError, match="belong to another mask"):  # Keras lists what failed
+        bm.build_model(small_mask).load_weights(tmp_path / "other.weights.h5")
+
+
+def test_weights_without_a_digest_are_refused(tmp_path, small_mask):
+    model = bm.build_model(small_mask)
+    model.save_weights(tmp_path / "w.weights.h5")
+    with h5py.File(tmp_path / "w.weights.h5", "a") as store:
+        del store["layers/masked_dense/vars/mask_sha256"]
+    with pytest.raises(ValueError, match="digest none"):
+        model.load_weights(tmp_path / "w.weights.h5")
+
+
+# ------------------------------------------------------------------ hostile files
+
+
+@pytest.fixture
+def canary(tmp_path):
+    """A file that the payloads write; it must not be there afterwards."""
+    path = tmp_path / "canary"
+    yield path
+    assert not path.exists()
+
+
+def _with_layer(members, layer):
+    """The config with its dropout layer replaced by `layer`."""
+    config = json.loads(members["config.json"])
+    for i, node in enumerate(config["config"]["layers"]):
+        if node["class_name"] == "Dropout":
+            config["config"]["layers"][i] = {**node, **layer}
+    return {"config.json": json.dumps(config).encode()}
+
+
+def test_a_lambda_layer_is_refused_and_does_not_run(canary, tmp_path):
+    target = str(canary)
+
+    def payload(x):
+        open(target, "w").close()
+        return x
+
+    code = keras.layers.Lambda(lambda x: (open(target, "w").close(), x)[1])
+    model = keras.Sequential([keras.Input((2,)), code])
+    bm.save_model(model, tmp_path / "lambda.keras")
+    assert canary.exists()  # building ran it
+    canary.unlink()
+    _refused(tmp_path / "lambda.keras", "keras.layers.Lambda", "E-UNSAFE")
+    assert not canary.exists()
+    keras.saving.load_model(tmp_path / "lambda.keras", safe_mode=False)
+    assert canary.exists()  # so the payload is a live one
+    canary.unlink()
+
+
+@keras.saving.register_keras_serializable("foreign")
+class Foreign(keras.layers.Layer):
+    """A layer that somebody registered in this process."""
+
+    def __init__(self, target=None, **kwargs):
+        super().__init__(**kwargs)
+        open(target, "w").close()
+
+    def get_config(self):
+        return super().get_config()
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {"module": "os", "class_name": "system", "registered_name": None},
+        {"module": "subprocess", "class_name": "Popen", "registered_name": "biomask>MaskedDense_"},
+        {
+            "module": "test_model_storage",
+            "class_name": "Foreign",
+            "registered_name": "foreign>Foreign",
+        },
+        {
+            "module": "biomask.networks.layers",
+            "class_name": "Foreign",
+            "registered_name": "foreign>Foreign",
+        },
+        {
+            "module": "biomask.storage",
+            "class_name": "write_zip",
+            "registered_name": "biomask>write_zip",
+        },
+        {"module": "os", "class_name": "system", "registered_name": "biomask>MaskedDense"},
+        {"module": "keras.layers", "class_name": "Lambda", "registered_name": None},
+        {"module": "keras.layers", "class_name": "TFSMLayer", "registered_name": None},
+        {"module": "keras.layers", "class_name": "TorchModuleWrapper", "registered_name": None},
+        {"module": "keras.layers", "class_name": "StringLookup", "registered_name": None},
+        {"module": "keras.layers", "class_name": "TextVectorization", "registered_name": None},
+        {
+            "module": "keras.src.layers.core.lambda_layer",
+            "class_name": "Lambda",
+            "registered_name": None,
+        },
+        {"module": "keras.utils", "class_name": "get_file", "registered_name": None},
+        {"module": "keras.models", "class_name": "load_model", "registered_name": None},
+        {
+            "module": "keras.config",
+            "class_name": "enable_unsafe_deserialization",
+            "registered_name": None,
+        },
+        {"module": "builtins", "class_name": "function", "registered_name": "eval"},
+        {"module": None, "class_name": "__lambda__", "registered_name": None},
+        {"module": None, "class_name": "MaskedDense", "registered_name": None},
+        {"module": "keras.layers", "class_name": ["Dense"], "registered_name": None},
+    ],
+    ids=lambda layer: f"{layer['module']}.{layer['class_name']}",
+)
+def test_classes_that_are_not_ours_are_refused(forged, canary, layer):
+    layer["config"] = {"target": str(canary), "name": "pathways_dropout"}
+    path = forged(_with_layer(forged.members, layer))
+    _refused(path, "which is not a class that biomask loads", "E-UNSAFE")
+
+
+def test_a_function_as_activation_is_refused(forged, canary):
+    function = {"module": "builtins", "class_name": "function", "config": "exec"}
+    config = {"config": {"name": "d", "activation": function, "rate": 0.5}}
+    _refused(forged(_with_layer(forged.members, config)), "builtins.function", "E-UNSAFE")
+
+
+class _Payload:
+    def __init__(self, target):
+        self.target = target
+
+    def __reduce__(self):
+        return open, (self.target, "w")
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, "config.json", "metadata.json"])
+def test_a_pickle_is_never_opened(forged, canary, name):
+    content = pickle.dumps(_Payload(str(canary)))
+    pickle.loads(content).close()
+    assert canary.exists()  # a live payload
+    canary.unlink()
+    _refused(forged({name: content}), "damaged|rebuild", "E-MODEL-FILE")
+
+
+def test_a_pickle_in_place_of_the_whole_file(tmp_path, canary):
+    path = tmp_path / "pickled.keras"
+    path.write_bytes(pickle.dumps(_Payload(str(canary))))
+    _refused(path, "truncated or damaged")
+
+
+@pytest.mark.parametrize("name", ["../escaped", "/etc/escaped", "a/../../escaped", "C:/escaped"])
+def test_members_outside_the_file_are_refused(forged, tmp_path, name):
+    _refused(forged({name: b"x"}), "points outside the file", "E-UNSAFE")
+    assert not list(tmp_path.parent.rglob("escaped"))
+
+
+def test_a_symlink_member_is_refused(saved, tmp_path):
+    path = tmp_path / "link.keras"
+    with zipfile.ZipFile(saved) as source, zipfile.ZipFile(path, "w") as target:
+        for name in source.namelist():
+            info = zipfile.ZipInfo(name)
+            info.external_attr = (0o120777 if name == WEIGHTS else 0o100644) << 16
+            target.writestr(info, b"/etc/passwd" if name == WEIGHTS else source.read(name))
+    _refused(path, "points outside the file", "E-UNSAFE")
+
+
+def _change_weights(content: bytes, change) -> bytes:
+    buffer = io.BytesIO(content)
+    with h5py.File(buffer, "a") as store:
+        change(store["layers/masked_dense/vars"])
+    return buffer.getvalue()
+
+
+def _replace(make):
+    def change(group):
+        del group["0"]
+        make(group)
+
+    return change
+
+
+def _virtual(group):
+    layout = h5py.VirtualLayout((10,), "f4")
+    layout[:] = h5py.VirtualSource("/tmp/secret.h5", "x", (10,))
+    group.create_virtual_dataset("0", layout)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda g: g.__setitem__("0", h5py.ExternalLink("/tmp/secret.h5", "/x")), "another file"),
+        (lambda g: g.__setitem__("0", h5py.SoftLink("/layers/dense/vars/0")), "another file"),
+        (
+            lambda g: g.create_dataset("0", (10,), "f4", external=[("/etc/passwd", 0, 40)]),
+            "another file",
+        ),
+        (_virtual, "another file"),
+        (lambda g: g.__setitem__("0", g["1"]), "under two names"),
+        (lambda g: g.__setitem__("0", g.file), "under two names|damaged"),
+        (lambda g: g.create_dataset("0", (10**12,), "f4", chunks=(1000,)), "claims 4000000000000"),
+    ],
+    ids=["external link", "soft link", "external data", "virtual", "twice", "cycle", "bomb"],
+)
+def test_weights_that_reach_outside_are_refused(forged, change, match):
+    content = _change_weights(forged.members[WEIGHTS], _replace(change))
+    _refused(forged({WEIGHTS: content}), match)
+
+
+def test_the_forger_of_these_tests_writes_loadable_files(forged, trained):
+    """Otherwise every refusal above might be for another reason."""
+    content = _change_weights(forged.members[WEIGHTS], lambda group: None)
+    loaded = bm.load_model(forged({WEIGHTS: content, **_with_layer(forged.members, {})}))
+    np.testing.assert_array_equal(loaded.get_weights()[0], trained.get_weights()[0])
+
+
+# ------------------------------------------------------------------ writing fails
+
+
+def test_only_keras_is_a_name_for_a_model(trained, tmp_path):
+    for name in ("m.h5", "m.hdf5", "m", "m.keras.zip"):
+        with pytest.raises(bm.StorageError, match=r"ends in \.keras") as caught:
+            bm.save_model(trained, tmp_path / name)
+        assert caught.value.code == "E-SUFFIX"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("where", ["os.replace", "zipfile.ZipFile.writestr", "os.fsync"])
+def test_a_failure_leaves_the_old_file_and_no_temporary(trained, tmp_path, monkeypatch, where):
+    path = tmp_path / "m.keras"
+    path.write_bytes(b"the old file")
+
+    def full(*args, **kwargs):
+        if where == "zipfile.ZipFile.writestr" and args[0].filename.startswith("/dev"):
+            return
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(where, full)
+    with pytest.raises(bm.StorageError, match="No space left on device") as caught:
+        bm.save_model(trained, path)
+    monkeypatch.undo()
+    assert caught.value.code == "E-WRITE"
+    assert path.read_bytes() == b"the old file"
+    assert [p.name for p in tmp_path.iterdir()] == ["m.keras"]
+
+
+@pytest.mark.parametrize(
+    "path", ["none/m.keras", "/proc/m.keras", f"{'x' * 300}.keras", "file/m.keras"]
+)
+def test_places_that_cannot_be_written(trained, tmp_path, path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(bm.StorageError, match="cannot write the file") as caught:
+        bm.save_model(trained, tmp_path / path)
+    assert caught.value.code == "E-WRITE"
+
+
+def test_a_name_of_any_letters(trained, tmp_path):
+    path = tmp_path / "Ünïcode modèle 模型.keras"
+    bm.save_model(trained, str(path))
+    assert bm.load_model(str(path)).name == "biomask"
