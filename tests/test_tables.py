@@ -56,9 +56,9 @@ def test_named_tables(tmp_path, content):
 def test_what_pandas_writes(tmp_path):
     frame = pd.DataFrame([[0, 1], [1, 1]], index=["a b", 'c"d'], columns=["x,y", "z"])
     frame.to_csv(tmp_path / "m.tsv", sep="\t")
-    pd.testing.assert_frame_equal(
-        bm.read_matrix(tmp_path / "m.tsv").to_dense(), frame, check_dtype=False, check_names=False
-    )
+    read_back = bm.read_matrix(tmp_path / "m.tsv").to_dense()
+    assert read_back.to_dict() == frame.to_dict()
+    assert [*read_back.index, *read_back.columns] == [*frame.index, *frame.columns]
 
 
 @pytest.mark.parametrize("mark", [";", "|", " "])

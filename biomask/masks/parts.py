@@ -41,7 +41,7 @@ def set_parts(sets: Mapping[str, Iterable[str]], genes: Iterable | None) -> Part
     sets = {name: list(members) for name, members in sets.items()}
     flat = np.array([gene for members in sets.values() for gene in members], dtype=object)
     index = pd.Index(pd.unique(flat) if genes is None else list(genes), dtype=object)
-    rows = index.get_indexer(flat)
+    rows = index.get_indexer(pd.Index(flat, dtype=object))  # pandas 3 would make it text
     if (rows < 0).any():
         raise MaskError(
             "genes of the sets are missing from the given genes",
