@@ -75,8 +75,9 @@ def crossfit(
         Labels are only permuted within a stratum, such as a batch or a centre.
     folds, seeds, permutations : int
     epochs : int
-        At most; small data sets are given at least 400 steps. A network stops when the loss of
-        its watched samples, 15 % of the training part, has not fallen at five looks in a row.
+        At most; small data sets are given at least 400 steps. A network keeps the weights
+        with which its watched samples, 15 % of the training part, had their lowest loss, and stops
+        when that has not fallen for 80 steps.
     batch_size, learning_rate, dropout, l2, activation
         As in `build_model`.
     random_state : int

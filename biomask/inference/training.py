@@ -15,7 +15,7 @@ from biomask.networks.models import HEAD, build_model, pathway_layer, restart
 from biomask.networks.replicates import LOSS_OF_TASK, per_replicate
 
 MIN_STEPS = 400  # a data set of one batch an epoch must be trained too
-PATIENCE = 5  # looks at the watched samples without improvement before a network stops
+PATIENCE = 80  # steps without improvement before a network stops, at least
 MIN_LOOK = 8  # steps between two looks, at least
 
 
@@ -99,6 +99,7 @@ class Networks(abc.ABC):
         n_epochs = max(self.settings.epochs, -(-MIN_STEPS // steps_an_epoch))
         look_every = -(-MIN_LOOK // steps_an_epoch)
         rng = np.random.default_rng(order_seed)
+        patience = -(-PATIENCE // (look_every * steps_an_epoch))  # in looks
         best = np.full(self.n_networks, np.inf)
         best_step, looks = np.zeros(self.n_networks, int), np.zeros(self.n_networks, int)
         for epoch in range(1, n_epochs + 1):
@@ -106,11 +107,11 @@ class Networks(abc.ABC):
             if epoch % look_every and epoch != n_epochs:
                 continue
             losses = self._losses(*watched).numpy()
-            better = (looks < PATIENCE) & (losses < best)
+            better = (looks < patience) & (losses < best)
             best[better], best_step[better] = losses[better], epoch * steps_an_epoch
             looks = np.where(better, 0, looks + 1)
             self._keep(tf.constant(better))
-            if (looks >= PATIENCE).all():
+            if (looks >= patience).all():
                 break
         for variable, kept in zip(self.model.trainable_variables, self._best, strict=True):
             variable.assign(kept)
