@@ -1,6 +1,8 @@
 """pyproject.toml, environment.yml and requirements.lock say the same."""
 
+import ast
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -63,6 +65,21 @@ def test_every_dependency_of_the_environment_has_a_comment():
 @pytest.mark.parametrize("name", sorted(WANTED))
 def test_lock_has_a_version_that_pyproject_allows(name):
     assert locked()[name] in WANTED[name]
+
+
+def test_package_imports_only_what_is_declared():
+    declared = {*specifiers(PROJECT["dependencies"]), "biomask", "rdata"}  # rdata: build.py says
+    distribution = {"sklearn": "scikit-learn"}
+    imported = set()
+    for path in (ROOT / "biomask").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                imported.add(node.module.split(".")[0])
+    foreign = {distribution.get(name, name) for name in imported - sys.stdlib_module_names}
+    assert "keras" in foreign
+    assert foreign <= declared
 
 
 def test_lock_leaves_biomask_out():

@@ -13,7 +13,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
-import biomask
+from biomask import __version__
 from biomask.errors import ArgumentError, StorageError
 from biomask.inference.assembly import assemble, with_edges
 from biomask.inference.blocks import Plan, edge_block, labels_a_block, read_arrays, run_block
@@ -176,7 +176,7 @@ def _run_edges(
 def _facts(plan: Plan, samples: Samples) -> dict:
     """What the result depends on, as JSON-able values."""
     return {
-        "biomask": biomask.__version__,
+        "biomask": __version__,
         "mask": plan.mask.digest,
         "data": _digest(plan.X, samples.X.index),
         "labels": _digest(plan.labels, samples.y, samples.groups, samples.strata),
