@@ -9,7 +9,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import keras
 import numpy as np
+import tensorflow as tf
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
@@ -190,6 +192,7 @@ def _facts(plan: Plan, samples: Samples) -> dict:
         "samples": len(plan.X),
         "genes": plan.mask.shape[0],
         "subjects": None if plan.groups is None else len(np.unique(plan.groups)),
+        "strata": None if samples.strata is None else len(np.unique(samples.strata)),
         "attainable": attainable_note(
             plan.labels, plan.settings.task, len(plan.index) - 1, samples.groups, samples.strata
         ),
