@@ -179,6 +179,7 @@ def _facts(plan: Plan, samples: Samples) -> dict:
     """What the result depends on, as JSON-able values."""
     return {
         "biomask": __version__,
+        "versions": {module.__name__: module.__version__ for module in (keras, np, tf)},
         "mask": plan.mask.digest,
         "data": _digest(plan.X, samples.X.index),
         "labels": _digest(plan.labels, samples.y, samples.groups, samples.strata),
