@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import warnings
 
@@ -490,6 +491,31 @@ def test_config_is_json_and_carries_mask_and_names(small_mask):
     assert list(again.mask.genes) == list(small_mask.genes)
     assert again.mask.digest == small_mask.digest
     assert (again.replicates, again.seed, again.signed) == (2, [1, 2], True)
+
+
+def test_every_argument_is_in_config():
+    """A harness that compares a config with itself cannot see what both leave out."""
+    given = {
+        "activation": "relu",
+        "use_bias": False,
+        "replicates": 2,
+        "kernel": "batched",
+        "signed": True,
+        "kernel_initializer": "he_normal",
+        "bias_initializer": "ones",
+        "kernel_regularizer": "l1",
+        "bias_regularizer": "l2",
+        "activity_regularizer": "l2",
+        "kernel_constraint": "non_neg",
+        "bias_constraint": "max_norm",
+        "seed": [3, 4],
+    }
+    arguments = set(inspect.signature(MaskedDense.__init__).parameters)
+    assert arguments - {"self", "mask", "kwargs"} == set(given)
+    config = MaskedDense(SMALL, **given).get_config()
+    default = MaskedDense(SMALL).get_config()
+    assert [name for name in given if config[name] == default[name]] == []
+    assert MaskedDense.from_config(config).get_config() == config
 
 
 def test_a_weighted_mask_survives_in_config():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import biomask as bm
-from biomask.networks.models import pathway_layer, task_of
+from biomask.networks.models import pathway_layer, restart, task_of
 from biomask.networks.replicates import ReplicateMean, per_replicate
 
 TASKS = ["binary", "multiclass", "regression"]
@@ -206,6 +206,20 @@ def test_take_replicate_is_that_network(small_mask, small_data):
             bm.take_replicate(many, wrong)
     with pytest.raises(bm.ModelError, match="single network already"):
         bm.take_replicate(one, 0)
+
+
+def test_restart_is_the_model_of_other_seeds(small_mask, small_data):
+    X, y = small_data
+    model = _model(small_mask, "binary", replicates=2, seed=0)
+    model.train_on_batch(X.to_numpy(), y)
+    restart(model, [6, 2])
+    fresh = _model(small_mask, "binary", replicates=2, seed=[6, 2])
+    for a, b in zip(model.get_weights(), fresh.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    for each in (model, fresh):  # with the optimizer back at its start too
+        each.train_on_batch(X.to_numpy(), y)
+    for a, b in zip(model.get_weights(), fresh.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_dropout_differs_between_replicates(small_mask, small_data):
