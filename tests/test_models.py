@@ -139,6 +139,20 @@ def test_the_seed_fixes_every_weight(small_mask):
     assert not np.array_equal(first[2], other[2])
 
 
+@pytest.mark.parametrize("replicates", [None, 2])
+@pytest.mark.parametrize("task", TASKS)
+def test_initial_head_weights_belong_to_pathway_names(task, replicates, small_mask):
+    order = [4, 0, 3, 1, 2]
+    shuffled = small_mask.select(pathways=small_mask.pathways[order])
+    heads = [
+        _model(mask, task, replicates=replicates, seed=6).get_layer("head").kernel.numpy()
+        for mask in (small_mask, shuffled)
+    ]
+    straight = heads[0][order] if replicates is None else heads[0][:, order]
+    np.testing.assert_array_equal(straight, heads[1])
+    assert len(np.unique(heads[1])) == heads[1].size  # no weight is drawn twice
+
+
 def test_without_a_seed_kerass_own_decides(small_mask):
     def weights():
         return bm.build_model(small_mask).get_weights()[0]
