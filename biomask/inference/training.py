@@ -10,13 +10,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from biomask.errors import ModelError
 from biomask.masks.mask import Mask
 from biomask.networks.models import HEAD, build_model, pathway_layer, restart
 from biomask.networks.replicates import LOSS_OF_TASK, per_replicate
 
-MIN_STEPS = 400  # a data set of one batch an epoch must be trained too
+MIN_STEPS = 8  # of a round, which is an epoch or several: a data set of one batch is trained too
 PATIENCE = 80  # steps without improvement before a network stops, at least
-MIN_LOOK = 8  # steps between two looks, at least
 
 
 class Settings(NamedTuple):
@@ -90,29 +90,40 @@ class Networks(abc.ABC):
         -------
         int array, shape (R,)
             The step of each network's best look.
+
+        Raises
+        ------
+        ModelError
+            The loss of a network was never a number.
         """
         self.restart(seeds)
         self._reset_dropout(order_seed)
         X, Y = (tf.constant(part, tf.float32) for part in fitted)
         watched = tuple(tf.constant(part, tf.float32) for part in watched)
         steps_an_epoch = -(-len(fitted[0]) // self.settings.batch_size)
-        n_epochs = max(self.settings.epochs, -(-MIN_STEPS // steps_an_epoch))
-        look_every = -(-MIN_LOOK // steps_an_epoch)
+        epochs_a_round = -(-MIN_STEPS // steps_an_epoch)
+        steps_a_round = epochs_a_round * steps_an_epoch
+        patience = -(-PATIENCE // steps_a_round)  # in rounds
         rng = np.random.default_rng(order_seed)
-        patience = -(-PATIENCE // (look_every * steps_an_epoch))  # in looks
         best = np.full(self.n_networks, np.inf)
         best_step, looks = np.zeros(self.n_networks, int), np.zeros(self.n_networks, int)
-        for epoch in range(1, n_epochs + 1):
-            self._epoch(X, Y, tf.constant(rng.permutation(len(fitted[0])), tf.int32))
-            if epoch % look_every and epoch != n_epochs:
-                continue
+        for round_ in range(1, self.settings.epochs + 1):
+            for _ in range(epochs_a_round):
+                self._epoch(X, Y, tf.constant(rng.permutation(len(fitted[0])), tf.int32))
             losses = self._losses(*watched).numpy()
             better = (looks < patience) & (losses < best)
-            best[better], best_step[better] = losses[better], epoch * steps_an_epoch
+            best[better], best_step[better] = losses[better], round_ * steps_a_round
             looks = np.where(better, 0, looks + 1)
             self._keep(tf.constant(better))
             if (looks >= patience).all():
                 break
+        if not best_step.all():  # its best weights would be those of the fit before
+            raise ModelError(
+                f"the loss of {(best_step == 0).sum()} of {self.n_networks} networks was never a "
+                "number",
+                code="E-DIVERGED",
+                hint=f"Lower the learning rate, {self.settings.learning_rate:g}.",
+            )
         for variable, kept in zip(self.model.trainable_variables, self._best, strict=True):
             variable.assign(kept)
         return best_step
