@@ -26,6 +26,7 @@ from biomask.inference.stability import (
     stability_wording,
 )
 from biomask.inference.study import Study
+from biomask.masks.mask import Mask
 
 LEVEL = 0.05  # of p_fwer or q, for a pathway to be selected
 TOP = 10  # pathways whose selection the stability index is about
@@ -47,7 +48,7 @@ def assemble(plan: Plan, samples: Samples, blocks: list[dict], facts: dict) -> S
     held = np.array([len(part) for part in plan.held_out])
     each = sums[:, 0] / held[:, None, None]  # the real labels: (folds, K, P)
     first = {b.fold: arrays for b, arrays in zip(plan.blocks, blocks, strict=True) if b.first == 0}
-    pathways = _pathway_table(plan, effects, each, first)
+    pathways = _pathway_table(plan, effects, each, first, samples.classes)
     by_seed = sums[:, 0].sum(axis=0)
     stability = _stability(by_seed, each.mean(axis=1), each)
     null = pd.DataFrame(effects[1:], columns=plan.mask.pathways)
@@ -74,24 +75,24 @@ def assemble(plan: Plan, samples: Samples, blocks: list[dict], facts: dict) -> S
 
 
 def with_edges(
-    study: Study, plan: Plan, blocks: list[dict], positions: np.ndarray, sums: list[np.ndarray]
+    study: Study, plan: Plan, positions: np.ndarray, effects: np.ndarray, real: list[dict]
 ) -> Study:
     """The study with the table of the edges inside selected pathways.
 
     Parameters
     ----------
-    positions : int array
+    positions : int array, shape (E,)
         Of these edges, in the order of the mask.
-    sums : list of float arrays
-        What `edge_block` returned for each block.
+    effects : float array, shape (B + 1, E)
+        Of every label vector.
+    real : list of dict
+        For every fold, the ``edges`` (E, seeds), ``head`` and ``turn`` of the networks of the real
+        labels.
     """
-    effects = fold_sums(plan, sums).sum(axis=0).mean(axis=1) / len(plan.X)
     rows, cols = (ends[positions] for ends in plan.mask.edge_index)
-    n_seeds = len(plan.seeds)
-    real = [arrays for block, arrays in zip(plan.blocks, blocks, strict=True) if block.first == 0]
-    weights = np.concatenate([arrays["edges"][positions, :n_seeds].T for arrays in real])
     single = plan.settings.task != "multiclass"
-    turns = [a["head"][:n_seeds, :, 0] if single else a["turn"] for a in real]
+    turns = [arrays["head"][:, :, 0] if single else arrays["turn"] for arrays in real]
+    weights = np.concatenate([arrays["edges"].T for arrays in real])
     agreement, sign = sign_agreement(weights, cols, np.concatenate(turns))
     p = p_values(effects)
     selected = np.flatnonzero(study.pathways["selected"])
@@ -109,6 +110,25 @@ def with_edges(
     return study.replace(edges=edges)
 
 
+def in_given_order(study: Study, mask: Mask, samples: Samples) -> Study:
+    """The study with its tables in the order of the mask and of the samples it was asked for.
+
+    Inside, genes, pathways and samples are sorted by name, so that no order changes a number.
+    """
+    places = (
+        mask.genes.get_indexer(study.edges["gene"]),
+        mask.pathways.get_indexer(study.edges["pathway"]),
+    )
+    return study.replace(
+        mask=mask,
+        pathways=study.pathways.loc[mask.pathways],
+        edges=study.edges.iloc[np.lexsort(places)].reset_index(drop=True),
+        null=study.null[mask.pathways],
+        predictions=study.predictions.loc[samples.given],
+        activity=study.activity.loc[samples.given, mask.pathways],
+    )
+
+
 def fold_sums(plan: Plan, arrays: list[np.ndarray]) -> np.ndarray:
     """Block arrays (labels, seeds, K) put together: (folds, B + 1, seeds, K)."""
     by_fold: dict[int, list[np.ndarray]] = {}
@@ -118,7 +138,7 @@ def fold_sums(plan: Plan, arrays: list[np.ndarray]) -> np.ndarray:
     return np.stack([np.concatenate(by_fold[f])[:n_labels] for f in sorted(by_fold)])
 
 
-def _pathway_table(plan: Plan, effects, each, first: dict) -> pd.DataFrame:
+def _pathway_table(plan: Plan, effects, each, first: dict, classes: list[str]) -> pd.DataFrame:
     p = p_values(effects)
     table = pd.DataFrame(
         {
@@ -142,8 +162,8 @@ def _pathway_table(plan: Plan, effects, each, first: dict) -> pd.DataFrame:
     if mean.ndim == 1:
         table["direction"] = mean
     else:
-        for c in range(mean.shape[1]):
-            table[f"direction_{c}"] = mean[:, c]
+        for c, name in enumerate(classes):
+            table[f"direction_{name}"] = mean[:, c]
     return table.join(not_separable(plan.mask))
 
 
@@ -220,9 +240,9 @@ def _predictions(plan: Plan, samples: Samples, first: dict) -> pd.DataFrame:
             outputs = special.softmax(outputs, axis=2)
         parts.append(outputs.mean(axis=1))
     if task == "regression":
-        spread, centre = samples.y.astype(float).std(ddof=0), samples.y.astype(float).mean()
-        parts = [part * spread + centre for part in parts]
-    names = samples.classes if task == "multiclass" else ["prediction"]
+        parts = [part * samples.y.std(ddof=0) + samples.y.mean() for part in parts]
+    several = [f"prediction_{name}" for name in samples.classes]
+    names = several if task == "multiclass" else ["prediction"]
     frame = _by_sample(plan, samples, parts, names)
     fold = np.empty(len(plan.X), int)
     for f, part in enumerate(plan.held_out):

@@ -82,7 +82,13 @@ class Block(NamedTuple):
 
     @property
     def file(self) -> str:
+        """What the tables need; written last, so that a block with this file is finished."""
         return f"fold{self.fold:02d}_labels{self.first:05d}.zip"
+
+    @property
+    def units_file(self) -> str:
+        """The trained pathway units: large, and read again for the edges alone."""
+        return f"fold{self.fold:02d}_labels{self.first:05d}_units.zip"
 
 
 class Part(NamedTuple):
@@ -124,14 +130,14 @@ def run_block(plan: Plan, block: Block, folder: Path) -> None:
     arrays = {
         "effects": effects.reshape(plan.labels_a_block, len(plan.seeds), -1),
         "steps": steps.astype(np.int64),
-        "edges": trainer.edges(),
-        "unit_bias": trainer.unit_bias(),
         "head": head,
         "head_bias": bias,
     }
     if block.first == 0:
         arrays |= _of_real_labels(plan, part, hidden, head, bias)
-    write_arrays(path, arrays, {"fold": block.fold, "first": block.first})
+    units = {"edges": trainer.edges(), "unit_bias": trainer.unit_bias()}
+    write_arrays(folder / block.units_file, units, block._asdict())
+    write_arrays(path, arrays, block._asdict())
 
 
 def _of_real_labels(plan: Plan, part: Part, hidden, head, bias) -> dict[str, np.ndarray]:
@@ -150,7 +156,7 @@ def _of_real_labels(plan: Plan, part: Part, hidden, head, bias) -> dict[str, np.
 
 
 def edge_block(plan: Plan, block: Block, folder: Path, edges: np.ndarray) -> np.ndarray:
-    """Summed held-out ablation of some edges, float64, shape (label vectors, seeds, edges).
+    """Summed held-out ablation of some edges, the mean over seeds: float64, (labels, edges).
 
     Parameters
     ----------
@@ -158,9 +164,9 @@ def edge_block(plan: Plan, block: Block, folder: Path, edges: np.ndarray) -> np.
         Positions in the mask's order of edges.
     """
     part, arrays = split(plan, block.fold), read_arrays(folder / block.file)
-    rows, cols = (ends[edges] for ends in plan.mask.edge_index)
-    trainer = _trainer(plan.mask, plan.settings, arrays["edges"].shape[1])
-    trainer.load(arrays["edges"], arrays["unit_bias"])
+    units = read_arrays(folder / block.units_file)
+    trainer = _trainer(plan.mask, plan.settings, units["edges"].shape[1])
+    trainer.load(units["edges"], units["unit_bias"])
     X = part.X[part.held_out]
     before = trainer.hidden(X).before
     Y = _label_columns(plan, block)[part.held_out]
@@ -168,15 +174,15 @@ def edge_block(plan: Plan, block: Block, folder: Path, edges: np.ndarray) -> np.
         before,
         X,
         part.X[part.training].mean(axis=0),
-        arrays["edges"][edges],
-        (rows, cols),
+        units["edges"][edges],
+        tuple(ends[edges] for ends in plan.mask.edge_index),
         arrays["head"],
         arrays["head_bias"],
         Y,
         plan.settings.task,
         activation_function(plan.settings.activation),
     )
-    return total.reshape(plan.labels_a_block, len(plan.seeds), -1)
+    return total.reshape(plan.labels_a_block, len(plan.seeds), -1).mean(axis=1)
 
 
 def split(plan: Plan, fold: int) -> Part:
@@ -191,9 +197,11 @@ def split(plan: Plan, fold: int) -> Part:
     mean = plan.X[training].mean(axis=0, dtype=np.float64)
     sd = plan.X[training].std(axis=0, dtype=np.float64)
     constant = sd <= 1e-6 * np.maximum(np.abs(mean), 1e-6)
-    scaled = (plan.X - mean) / np.where(constant, 1.0, sd)
-    scaled[:, constant] = 0.0
-    return Part(held_out, training, fitted, watched, scaled.clip(-10, 10).astype(np.float32))
+    scale = np.where(constant, np.inf, sd)
+    scaled = np.empty(plan.X.shape, np.float32)
+    for i in range(0, len(scaled), 512):  # in float64, a few rows at a time
+        scaled[i : i + 512] = ((plan.X[i : i + 512] - mean) / scale).clip(-10, 10)
+    return Part(held_out, training, fitted, watched, scaled)
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], manifest: Mapping) -> None:
@@ -212,7 +220,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     Raises
     ------
     StorageError
-        The file is damaged.
+        The file is missing or damaged.
     """
     members = read_zip(path)[1]
     try:

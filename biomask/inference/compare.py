@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
-from scipy import special
+from scipy import special, stats
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from tqdm.auto import tqdm
 
-from biomask.errors import ArgumentError
+from biomask.errors import BiomaskWarning
 from biomask.inference.assembly import score
 from biomask.inference.blocks import Part, Plan, split
-from biomask.inference.crossfit import make_plan
+from biomask.inference.crossfit import check_counts, make_plan
 from biomask.inference.effects import pathway_means
 from biomask.inference.labels import read_samples
 from biomask.inference.stacking import StackTrainer
@@ -71,7 +74,9 @@ random_state, progress, activation
         ``loss``: mean held-out loss (log-loss, or squared error in variances of y); the scores of
         the task (``accuracy``, ``auc``, or ``r2``) over all held-out samples together;
         ``difference``: loss minus that of the masked network, with its 95 % interval ``low`` to
-        ``high`` from the paired differences of samples, or of subjects where there are groups.
+        ``high`` (Student's t) from the paired differences of samples, or of subjects where there
+        are groups: then each subject counts once. Folds share training samples, so the interval
+        is rather too narrow. Probabilities of the models without a network are kept above .001.
         ``attrs["p_annotation"]`` is (1 + rewired masks at least as good) / (1 + rewired masks),
         ``attrs["sentence"]`` says it in words, and ``attrs["rewired"]`` lists their losses.
 
@@ -80,16 +85,16 @@ random_state, progress, activation
     ArgumentError, DataError
         As in `crossfit`.
     """
-    if rewired < 1:
-        raise ArgumentError(
-            f"rewired must be at least 1. Received: rewired={rewired!r}", code="E-ARGUMENT"
-        )
+    check_counts(folds=folds, seeds=seeds, rewired=rewired, epochs=epochs, batch_size=batch_size)
+    check_counts(0, random_state=random_state)
     samples = read_samples(mask, X, y, task, groups, strata)
     n_classes = len(samples.classes) if task == "multiclass" else None
     settings = Settings(task, n_classes, activation, epochs, batch_size, learning_rate, dropout, l2)
     plan = make_plan(mask, samples, settings, folds, seeds, 0, random_state)
     masks = [mask, *(mask.rewire(random_state * 10_000 + r) for r in range(1, rewired + 1))]
-    full = Mask.from_dense(np.ones(mask.shape), mask.genes, mask.pathways)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BiomaskWarning)  # that the mask is dense is the point
+        full = Mask.from_dense(np.ones(mask.shape), mask.genes, mask.pathways)
     networks = StackTrainer(masks, settings, seeds)
     dense = StackTrainer([full], settings, seeds)
     parts = []
@@ -123,6 +128,8 @@ def _baseline_outputs(plan: Plan, part: Part) -> dict[str, np.ndarray]:
     means = pathway_means(part.X, plan.mask)
     forest = RandomForestRegressor if numbers else RandomForestClassifier
     linear = [Ridge(alpha=len(y)) if numbers else LogisticRegression(C=0.01, max_iter=2000)] * 2
+    if not numbers and len(np.unique(y)) == 1:  # few subjects: nothing to tell apart
+        linear = [DummyClassifier()] * 2
     models = {
         LINEAR: (linear[0], part.X),
         FOREST: (forest(500, random_state=plan.random_state, n_jobs=-1), part.X),
@@ -166,7 +173,7 @@ def _table(y, outputs: dict[str, np.ndarray], task: str, groups) -> pd.DataFrame
         paired = losses[name] - losses[MASKED]
         if groups is not None:
             paired = paired.groupby(groups).mean()
-        half = 1.96 * paired.std() / np.sqrt(len(paired))
+        half = stats.t.ppf(0.975, len(paired) - 1) * paired.std() / np.sqrt(len(paired))
         mean = paired.mean()
         rows[name] = {"loss": losses[name].mean(), **found, "difference": mean}
         rows[name] |= {"low": mean - half, "high": mean + half}

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import tempfile
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
 from biomask import __version__
-from biomask.errors import ArgumentError, StorageError
-from biomask.inference.assembly import assemble, with_edges
+from biomask.errors import ArgumentError, BiomaskWarning, StorageError
+from biomask.inference.activations import activation_function
+from biomask.inference.assembly import assemble, in_given_order, with_edges
 from biomask.inference.blocks import Plan, edge_block, labels_a_block, read_arrays, run_block
 from biomask.inference.folds import outer_folds
 from biomask.inference.labels import Samples, read_samples
@@ -77,13 +79,14 @@ def crossfit(
         Labels are only permuted within a stratum, such as a batch or a centre.
     folds, seeds, permutations : int
     epochs : int
-        At most; small data sets are given at least 400 steps. A network keeps the weights
+        At most; where an epoch has fewer than 8 steps, as many epochs as make 8 count as one, so
+        that small data sets are trained too. A network keeps the weights
         with which its watched samples, 15 % of the training part, had their lowest loss, and stops
         when that has not fallen for 80 steps.
     batch_size, learning_rate, dropout, l2, activation
         As in `build_model`.
     random_state : int
-        The same call gives the same bytes.
+        The same call gives the same bytes, in whatever order samples, genes and pathways come.
     n_jobs : int
         Processes, through joblib: `joblib.parallel_config` sends the blocks elsewhere.
     checkpoint : path, optional
@@ -102,22 +105,28 @@ def crossfit(
     StorageError
         `checkpoint` holds the blocks of another mask, data set or settings, or cannot be written.
     """
+    check_counts(folds=folds, seeds=seeds, epochs=epochs, batch_size=batch_size)
+    check_counts(0, permutations=permutations, random_state=random_state)
+    activation_function(activation)  # refused now rather than when the edges are reached
     samples = read_samples(mask, X, y, task, groups, strata)
-    _check_counts(folds=folds, seeds=seeds, epochs=epochs, batch_size=batch_size)
     n_classes = len(samples.classes) if task == "multiclass" else None
-    settings = Settings(task, n_classes, activation, epochs, batch_size, learning_rate, dropout, l2)
-    plan = make_plan(mask, samples, settings, folds, seeds, permutations, random_state)
-    facts = _facts(plan, samples)
+    rates = map(float, (learning_rate, dropout, l2))
+    settings = Settings(task, n_classes, activation, int(epochs), int(batch_size), *rates)
+    ordered = _sorted(mask)
+    samples_of = samples._replace(X=samples.X[ordered.genes])
+    plan = make_plan(ordered, samples_of, settings, folds, seeds, permutations, random_state)
+    facts = _facts(plan, samples, mask)
     with _folder(checkpoint, facts) as folder:
         _run(plan, folder, n_jobs, progress)
         blocks = [read_arrays(folder / block.file) for block in plan.blocks]
         study = assemble(plan, samples, blocks, facts)
         selected = np.flatnonzero(study.pathways["selected"])
         if len(selected):
-            positions = np.flatnonzero(np.isin(mask.edge_index[1], selected))
-            sums = _run_edges(plan, folder, positions, n_jobs, progress)
-            study = with_edges(study, plan, blocks, positions, sums)
-    return study
+            positions = np.flatnonzero(np.isin(plan.mask.edge_index[1], selected))
+            effects = _edge_effects(plan, folder, positions, n_jobs, progress)
+            real = _real_units(plan, folder, positions, blocks)
+            study = with_edges(study, plan, positions, effects, real)
+    return in_given_order(study, mask, samples)
 
 
 def make_plan(
@@ -149,10 +158,10 @@ def make_plan(
         index,
         held_out,
         samples.groups,
-        [random_state * 1000 + k for k in range(seeds)],
+        [int(random_state) * 1000 + k for k in range(seeds)],
         settings,
         labels_a_block(len(index), seeds, most, mask),
-        random_state,
+        int(random_state),
     )
 
 
@@ -166,21 +175,49 @@ def _run(plan: Plan, folder: Path, n_jobs: int, progress: bool) -> None:
             bar.update()
 
 
-def _run_edges(
+def _edge_effects(
     plan: Plan, folder: Path, positions: np.ndarray, n_jobs: int, progress: bool
-) -> list[np.ndarray]:
+) -> np.ndarray:
+    """T of these edges for every label vector, shape (B + 1, E)."""
     jobs = (delayed(edge_block)(plan, block, folder, positions) for block in plan.blocks)
     results = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
     bar = tqdm(results, total=len(plan.blocks), desc="edges", unit="block", disable=not progress)
-    return list(bar)
+    total = np.zeros((len(plan.index), len(positions)))
+    for block, sums in zip(plan.blocks, bar, strict=True):
+        rows = total[block.first : block.first + plan.labels_a_block]
+        rows += sums[: len(rows)]  # the last block is filled up
+    return total / len(plan.X)
 
 
-def _facts(plan: Plan, samples: Samples) -> dict:
+def _real_units(
+    plan: Plan, folder: Path, positions: np.ndarray, blocks: list[dict]
+) -> list[dict[str, np.ndarray]]:
+    """Of every fold, the trained units of the real labels' networks, one for each seed."""
+    n_seeds = len(plan.seeds)
+    return [
+        {
+            "edges": read_arrays(folder / block.units_file)["edges"][positions, :n_seeds],
+            "head": arrays["head"][:n_seeds],
+            "turn": arrays["turn"],
+        }
+        for block, arrays in zip(plan.blocks, blocks, strict=True)
+        if block.first == 0
+    ]
+
+
+def _sorted(mask: Mask) -> Mask:
+    """The mask with its genes and pathways in the order of their names."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BiomaskWarning)  # of a dense mask, already given
+        return mask.select(sorted(mask.genes), sorted(mask.pathways))
+
+
+def _facts(plan: Plan, samples: Samples, mask: Mask) -> dict:
     """What the result depends on, as JSON-able values."""
     return {
         "biomask": __version__,
         "versions": {module.__name__: module.__version__ for module in (keras, np, tf)},
-        "mask": plan.mask.digest,
+        "mask": mask.digest,
         "data": _digest(plan.X, samples.X.index),
         "labels": _digest(plan.labels, samples.y, samples.groups, samples.strata),
         "classes": samples.classes,
@@ -204,9 +241,10 @@ def _digest(*parts) -> str:
     sha = hashlib.sha256()
     for part in parts:
         if isinstance(part, np.ndarray):
-            sha.update(np.ascontiguousarray(part).tobytes())
+            content = np.ascontiguousarray(part).tobytes()
         else:
-            sha.update("\0".join(map(str, [] if part is None else list(part))).encode())
+            content = json.dumps(None if part is None else [str(item) for item in part]).encode()
+        sha.update(f"{len(content)}:".encode() + content)
     return sha.hexdigest()
 
 
@@ -221,33 +259,43 @@ def _folder(checkpoint: str | Path | None, facts: dict) -> Iterator[Path]:
     note = folder / "study.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        found = json.loads(note.read_text("utf-8")) if note.exists() else None
-    except (OSError, ValueError) as error:
+        found = dict(json.loads(note.read_text("utf-8"))) if note.exists() else None
+        orphans = found is None and any(folder.glob("fold*.zip"))
+    except (OSError, ValueError, TypeError) as error:
         raise StorageError(
             f"the checkpoint cannot be read: {error}", code="E-CHECKPOINT", file=note
         ) from error
-    if found is None:
-        with atomic_write(note) as temporary:
-            temporary.write_text(json.dumps(facts, indent=1), "utf-8")
-    elif found != json.loads(json.dumps(facts)):
-        changed = [
-            f"{name}: {found.get(name)!r} there, {facts[name]!r} here"
-            for name in facts
-            if found.get(name) != facts[name]
-        ]
+    changed = [
+        f"{name}: {found.get(name)!r} there, {facts.get(name)!r} here"
+        for name in {**facts, **(found or {})}
+        if found is not None and found.get(name) != facts.get(name)
+    ]
+    if changed or orphans:
+        reason = "; ".join(changed) or f"it has blocks but no {note.name}"
         raise StorageError(
-            f"the checkpoint belongs to another study ({'; '.join(changed)})",
+            f"the checkpoint belongs to another study ({reason})",
             code="E-CHECKPOINT",
             file=folder,
             hint="Use another folder, or delete this one to start again.",
         )
+    if found is None:
+        with atomic_write(note) as temporary:
+            temporary.write_text(json.dumps(facts, indent=1), "utf-8")
     yield folder
 
 
-def _check_counts(**counts: int) -> None:
+def check_counts(least: int = 1, **counts: int) -> None:
+    """Refuse what is not a whole number of at least so much.
+
+    Raises
+    ------
+    ArgumentError
+        Names the argument.
+    """
     for name, value in counts.items():
-        if not isinstance(value, int | np.integer) or value < 1:
+        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        if not whole or not least <= value < 2**32:
             raise ArgumentError(
-                f"{name} must be a whole number of at least 1. Received: {name}={value!r}",
+                f"{name} must be a whole number of at least {least}. Received: {name}={value!r}",
                 code="E-ARGUMENT",
             )

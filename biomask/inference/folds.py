@@ -6,8 +6,11 @@ permutation test would no longer be exact.
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
-from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+import pandas as pd
+from sklearn.model_selection import KFold, StratifiedKFold
 
 from biomask.errors import ArgumentError
 
@@ -24,35 +27,30 @@ def outer_folds(
     folds : int
     seed : int
     groups : int array, shape (n,), optional
-        Subjects; one is never split.
+        Subjects; one is never split. Folds have equally many subjects, give or take one.
     strata : int array, shape (n,), optional
-        Spread evenly over the folds.
+        Spread evenly over the folds, except where a stratum has fewer samples (or subjects) than
+        there are folds, or a subject is in several strata.
 
     Raises
     ------
     ArgumentError
-        Fewer than 2 folds, or more than there are samples or subjects.
+        Fewer than 2 folds, more than there are samples or subjects, or so few of these that a
+        fold's training part cannot be parted again for early stopping.
     """
-    units = n if groups is None else len(np.unique(groups))
-    if not 2 <= folds <= units:
-        kind = "samples" if groups is None else "subjects"
-        raise ArgumentError(
-            f"folds must be between 2 and the number of {kind}, {units}. Received: folds={folds}",
-            code="E-FOLDS",
-        )
-    if groups is None:
-        if strata is None or np.bincount(strata).min() < folds:
-            splits = KFold(folds, shuffle=True, random_state=seed).split(np.zeros(n))
-        else:
-            splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
-            splits = splitter.split(np.zeros(n), strata)
-    elif strata is None:
-        splitter = GroupKFold(folds, shuffle=True, random_state=seed)
-        splits = splitter.split(np.zeros(n), groups=groups)
+    unit, first = np.arange(n), np.arange(n)
+    if groups is not None:
+        _, first, unit = np.unique(groups, return_index=True, return_inverse=True)
+    _check(folds, len(first), "samples" if groups is None else "subjects")
+    stratum = None if strata is None else strata[first]
+    if stratum is None or (stratum[unit] != strata).any() or np.bincount(stratum).max() < folds:
+        splits = KFold(folds, shuffle=True, random_state=seed).split(first)
     else:
-        splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-        splits = splitter.split(np.zeros(n), strata, groups)
-    return [np.sort(held) for _, held in splits]
+        splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
+        splits = splitter.split(first, pd.factorize(stratum)[0])
+    with warnings.catch_warnings():  # a stratum smaller than the number of folds is allowed here
+        warnings.filterwarnings("ignore", message="The least populated class")
+        return [np.flatnonzero(np.isin(unit, held)) for _, held in splits]
 
 
 def inner_split(
@@ -65,7 +63,7 @@ def inner_split(
     Parameters
     ----------
     training : int array
-        Positions of the training samples.
+        Positions of the training samples, or of those of at least two subjects.
     share : float
         Of them to watch, between 0 and 1.
     seed : int
@@ -77,3 +75,19 @@ def inner_split(
     n_watched = min(max(1, round(share * len(names))), len(names) - 1)
     watched = np.isin(unit, names[order[:n_watched]])
     return training[~watched], training[watched]
+
+
+def _check(folds: int, n_units: int, kind: str) -> None:
+    if not 2 <= folds <= n_units:
+        raise ArgumentError(
+            f"folds must be between 2 and the number of {kind}, {n_units}. Received: folds={folds}",
+            code="E-FOLDS",
+        )
+    left = n_units - -(-n_units // folds)
+    if left < 2:
+        raise ArgumentError(
+            f"{n_units} {kind} in {folds} folds leave {left} to train on; at least 2 are needed, "
+            "one of them for early stopping",
+            code="E-FOLDS",
+            hint="Use more folds." if n_units > 2 else "",
+        )

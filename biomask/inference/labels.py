@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from biomask.errors import ArgumentError, DataError, listed
+from biomask.errors import ArgumentError, BiomaskWarning, DataError, listed
 from biomask.masks.mask import Mask
 from biomask.masks.matrices import as_frame
 
@@ -15,17 +16,24 @@ TASKS = ("binary", "multiclass", "regression")
 
 
 class Samples(NamedTuple):
-    """X and what belongs to its rows.
+    """X and what belongs to its rows, in the order of the sample names.
+
+    That order makes a study the same however the rows of X came: folds, permutations and batches
+    are drawn by position.
 
     Attributes
     ----------
     X : DataFrame, float32, samples x mask.genes
+        Sorted by sample name: int, or str for names of any other kind.
     y : Series on X.index
-    numbers : array, shape (n,)
-        0 to C - 1 (float32), or y with mean 0 and deviation 1.
+        Classes as str, int or bool; values as float64.
+    numbers : float32 array, shape (n,)
+        0 to C - 1, or y with mean 0 and deviation 1.
     classes : list of str
         The class of each number; empty for regression.
     groups, strata : int arrays, shape (n,), or None
+    given : Index
+        The sample names in the order of the caller.
     """
 
     X: pd.DataFrame
@@ -34,10 +42,13 @@ class Samples(NamedTuple):
     classes: list[str]
     groups: np.ndarray | None
     strata: np.ndarray | None
+    given: pd.Index
 
 
 def read_samples(mask: Mask, X, y, task: str, groups=None, strata=None) -> Samples:
     """Match X to the genes of the mask and y, groups, strata to the samples of X, all by name.
+
+    Warns of samples that are copies of each other, and of genes that are the label itself.
 
     Parameters
     ----------
@@ -56,20 +67,27 @@ def read_samples(mask: Mask, X, y, task: str, groups=None, strata=None) -> Sampl
             f"task must be one of {', '.join(TASKS)}. Received: task={task!r}", code="E-TASK"
         )
     X = as_frame(X, mask.genes)
-    if X.index.has_duplicates:
-        repeated = X.index[X.index.duplicated()].unique()
+    names = X.index if pd.api.types.is_integer_dtype(X.index) else X.index.map(str).astype(object)
+    if names.has_duplicates:
+        repeated = names[names.duplicated()].unique()
         raise DataError(
             f"{len(repeated)} sample names are repeated, such as {listed(repeated, 3)}",
             code="E-SAMPLES",
             hint="Give every sample a name of its own.",
         )
-    y = _of_samples(y, X.index, "y")
-    numbers, classes = _numbered(y, task)
+    order = names.argsort()
+    columns = {
+        name: None if values is None else _of_samples(values, X.index, name).iloc[order]
+        for name, values in (("y", y), ("groups", groups), ("strata", strata))
+    }
+    X = X.iloc[order].set_axis(names[order])
+    y, numbers, classes = _numbered(columns["y"].set_axis(X.index), task)
     parts = [
-        None if part is None else pd.factorize(_of_samples(part, X.index, name), sort=True)[0]
-        for name, part in (("groups", groups), ("strata", strata))
+        None if columns[name] is None else pd.factorize(columns[name], sort=True)[0]
+        for name in ("groups", "strata")
     ]
-    return Samples(X, y, numbers, classes, *parts)
+    _warn_of_leaks(X, numbers if task != "multiclass" else None, parts[0])
+    return Samples(X, y, numbers, classes, *parts, names)
 
 
 def _of_samples(values, samples: pd.Index, what: str) -> pd.Series:
@@ -77,30 +95,17 @@ def _of_samples(values, samples: pd.Index, what: str) -> pd.Series:
     if isinstance(values, pd.DataFrame):
         values = values.squeeze(axis=1)
     if isinstance(values, pd.Series):
-        lost = samples[~samples.isin(values.index)]
-        if len(lost) or values.index.has_duplicates:
-            problem = (
-                f"{what} has no entry for {len(lost)} of {len(samples)} samples, such as "
-                f"{listed(lost, 3)}"
-                if len(lost)
-                else f"{what} has several entries for one sample"
-            )
-            raise DataError(
-                problem,
-                code="E-SAMPLES",
-                hint=f"{what} is matched to X by its index; pass {what}.to_numpy() only if its "
-                "order is that of X.",
-            )
-        values = values.reindex(samples)
+        values = _matched(values, samples, what)
     else:
-        values = np.asarray(values)
-        if values.shape != (len(samples),):
+        if np.shape(values) != (len(samples),):
             raise DataError(
-                f"{what} has shape {values.shape}, X has {len(samples)} samples", code="E-SAMPLES"
+                f"{what} has shape {np.shape(values)}, X has {len(samples)} samples",
+                code="E-SAMPLES",
+                hint="Pass one entry for each sample, or a Series; X is samples x genes.",
             )
         values = pd.Series(values, index=samples)
-    if values.isna().any():
-        missing = samples[values.isna().to_numpy()]
+    missing = samples[values.isna().to_numpy()]
+    if len(missing):
         raise DataError(
             f"{what} is missing for {len(missing)} samples, such as {listed(missing, 3)}",
             code="E-MISSING",
@@ -109,30 +114,111 @@ def _of_samples(values, samples: pd.Index, what: str) -> pd.Series:
     return values
 
 
-def _numbered(y: pd.Series, task: str) -> tuple[np.ndarray, list[str]]:
+def _matched(values: pd.Series, samples: pd.Index, what: str) -> pd.Series:
+    lost = samples[~samples.isin(values.index)]
+    if len(lost):
+        raise DataError(
+            f"{what} has no entry for {len(lost)} of {len(samples)} samples, such as "
+            f"{listed(lost, 3)}",
+            code="E-SAMPLES",
+            hint=f"{what} is matched to X by its index; pass {what}.to_numpy() only if its order "
+            "is that of X.",
+        )
+    values = values[values.index.isin(samples)]
+    repeated = values.index[values.index.duplicated()].unique()
+    if len(repeated):
+        raise DataError(
+            f"{what} has several entries for {len(repeated)} samples, such as "
+            f"{listed(repeated, 3)}",
+            code="E-SAMPLES",
+            hint=f"Leave one entry of {what} for each sample.",
+        )
+    return values.reindex(samples)
+
+
+def _numbered(y: pd.Series, task: str) -> tuple[pd.Series, np.ndarray, list[str]]:
     if task == "regression":
-        try:
-            values = y.to_numpy(np.float64)
-        except (TypeError, ValueError) as error:
-            raise DataError(
-                f"y must be numbers for task='regression', received {y.dtype}", code="E-LABELS"
-            ) from error
-        if not np.isfinite(values).all() or values.std() == 0:
-            raise DataError("y is constant or not finite", code="E-LABELS")
-        return ((values - values.mean()) / values.std()).astype(np.float32), []
+        values = _values(y)
+        scaled = (values - values.mean()) / values.std(ddof=0)
+        return values, scaled.to_numpy(np.float32), []
+    y = _plain(y)
     codes, classes = pd.factorize(y, sort=True)
+    y = y.astype(object) if y.dtype == "category" else y
     counts = np.bincount(codes)
-    rare = [str(name) for name, size in zip(classes, counts, strict=True) if size < 2]
-    wanted = {"binary": "exactly 2", "multiclass": "at least 2"}[task]
     if len(classes) < 2 or (task == "binary" and len(classes) > 2):
+        wanted = {"binary": "exactly 2", "multiclass": "at least 2"}[task]
         raise DataError(
             f"y has {len(classes)} classes ({listed(classes, 5)}), task={task!r} needs {wanted}",
             code="E-CLASSES",
         )
-    if rare:
+    alone = y[counts[codes] < 2]
+    if len(alone):
+        which = (f"{name!s} ({sample!s})" for sample, name in alone.items())
         raise DataError(
-            f"classes with a single sample cannot be held out and learnt: {listed(rare)}",
+            f"classes with a single sample cannot be held out and learnt: {listed(which)}",
             code="E-CLASSES",
             hint="Remove them, or join them to another class.",
         )
-    return codes.astype(np.float32), [str(name) for name in classes]
+    return y, codes.astype(np.float32), [str(name) for name in classes]
+
+
+def _plain(y: pd.Series) -> pd.Series:
+    """Classes as bool, int64 or str; a categorical keeps the order of its categories."""
+    kind = y.dtype.kind
+    if kind == "f" and (y % 1 == 0).all():
+        kind = "i"  # 0.0 and 1.0 are 0 and 1
+    if kind in "biu":
+        return y.astype(bool if kind == "b" else np.int64)
+    if y.dtype == "category":
+        return y.cat.rename_categories([str(name) for name in y.cat.categories])
+    return y.map(str).astype(object)
+
+
+def _values(y: pd.Series) -> pd.Series:
+    try:
+        y = y.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"y must be numbers for task='regression', received {y.dtype}: {error}",
+            code="E-LABELS",
+        ) from error
+    infinite = y.index[~np.isfinite(y)]
+    if len(infinite):
+        raise DataError(
+            f"y is infinite for {len(infinite)} samples, such as {listed(infinite, 3)}",
+            code="E-LABELS",
+        )
+    if y.min() == y.max():
+        raise DataError(f"y is {y.iloc[0]:g} for every sample", code="E-LABELS")
+    return y
+
+
+def _warn_of_leaks(X: pd.DataFrame, numbers: np.ndarray | None, groups: np.ndarray | None) -> None:
+    """Copies that folds may part, and genes that follow the label exactly."""
+    values = X.to_numpy()
+    subjects = range(len(X)) if groups is None else groups.tolist()
+    first: dict[bytes, tuple[object, int]] = {}
+    copies = []
+    for name, subject, row in zip(X.index, subjects, values, strict=True):
+        other, of_subject = first.setdefault(row.tobytes(), (name, subject))
+        if of_subject != subject:
+            copies.append(f"{name} = {other}")
+    if copies:
+        warnings.warn(
+            f"{len(copies)} samples are exact copies of others ({listed(copies, 3)}): a fold may "
+            "hold out what it was trained on. Pass groups that keep them together, or remove them.",
+            BiomaskWarning,
+            stacklevel=4,
+        )
+    if numbers is None:
+        return
+    label = numbers - numbers.mean()
+    size = values.std(axis=0) * np.sqrt(len(X)) * np.linalg.norm(label)
+    same = (size > 0) & (np.abs(label @ values) > (1 - 1e-5) * size)
+    if same.any() and len(X) >= 10:  # with fewer samples a gene may do so by chance
+        warnings.warn(
+            f"labels are among the genes: {listed(X.columns[same], 3)} follow y exactly. Remove "
+            "them from X and from the mask.",
+            BiomaskWarning,
+            stacklevel=4,
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import keras
@@ -10,6 +11,7 @@ import tensorflow as tf
 from keras import layers, regularizers
 from scipy import sparse
 
+from biomask.errors import BiomaskWarning
 from biomask.inference.training import Networks, Settings
 from biomask.masks.mask import Mask
 from biomask.networks.layers import MaskedDense
@@ -32,6 +34,7 @@ class StackTrainer(Networks):
 
     def __init__(self, masks: Sequence[Mask], settings: Settings, n_seeds: int):
         n_masks, n_pathways = len(masks), masks[0].shape[1]
+        self._masks = list(masks)
         self._stack = stack_masks(masks)
         self._mask_of_edge = tf.constant(self._stack.edge_index[1] // n_pathways)
         self._shape = (n_seeds, n_masks)
@@ -63,8 +66,7 @@ class StackTrainer(Networks):
 
     def restart(self, seeds: Sequence[int]) -> None:
         """One seed for each of the K networks of a mask."""
-        self._layer.seed = list(seeds)
-        self._layer.kernel.assign(self._layer.initial_edges(self._layer.kernel.shape))
+        self._layer.kernel.assign(np.concatenate([_start(mask, seeds) for mask in self._masks]))
         shape = tuple(self._head.kernel.shape)
         limit = np.sqrt(6 / (shape[2] + (shape[3] if len(shape) == 4 else 1)))  # Glorot
         draws = [np.random.default_rng(seed).uniform(-limit, limit, shape[1:]) for seed in seeds]
@@ -90,8 +92,16 @@ class StackTrainer(Networks):
         return outputs if self.settings.n_classes else outputs[..., None]
 
 
+def _start(mask: Mask, seeds: Sequence[int]) -> np.ndarray:
+    """Edges as `build_model` starts them on this mask alone, shape (n_edges, K)."""
+    alone = MaskedDense(mask, replicates=len(seeds), seed=list(seeds))
+    return alone.initial_edges((mask.n_edges, len(seeds))).numpy()
+
+
 def stack_masks(masks: Sequence[Mask]) -> Mask:
     """Masks over the same genes, side by side; pathways are named "number: name"."""
     matrix = sparse.hstack([mask.to_scipy() for mask in masks], format="csc")
     names = [f"{m}: {name}" for m, mask in enumerate(masks) for name in mask.pathways]
-    return Mask(matrix, masks[0].genes, names)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BiomaskWarning)  # each mask has given its own
+        return Mask(matrix, masks[0].genes, names)

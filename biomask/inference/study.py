@@ -36,8 +36,9 @@ class Study:
         ``null_mean``, ``null_low``, ``null_high``: mean, 5 % and 95 % quantile of the effect under
         permuted labels; ``rank_low``, ``rank_median``, ``rank_high``
         over folds and seeds; ``direction``: sign and size of the held-out change of the outcome
-        when the pathway's genes go up; ``not_separable``: number of the group of pathways with
-        nearly the same genes, missing for most.
+        when the pathway's genes go up (``direction_CLASS`` for several classes);
+        ``not_separable``: number of the group of pathways with nearly the same genes, missing for
+        most.
     edges : DataFrame
         ``gene``, ``pathway``, ``effect``, ``p``, ``q``, ``sign``, ``sign_agreement`` of the edges
         inside selected pathways.
@@ -49,7 +50,8 @@ class Study:
     null : DataFrame, permutations x pathways
         The effects under permuted labels.
     predictions : DataFrame, indexed by sample
-        ``y``, ``fold``, and the held-out prediction, the mean over seeds.
+        ``y``, ``fold``, and the held-out ``prediction`` (``prediction_CLASS`` for several
+        classes), the mean over seeds: a probability, or a value.
     activity : DataFrame, samples x pathways
         Held-out activity, turned to rise with the pathway's genes; the mean over seeds.
     settings : dict

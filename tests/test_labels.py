@@ -1,0 +1,235 @@
+"""Samples and labels: matched by name, checked, numbered."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import biomask as bm
+from biomask.errors import ArgumentError, BiomaskWarning, DataError
+from biomask.inference.labels import read_samples
+
+NAMES = ["s3", "s1", "s2", "s0", "s4", "s5"]
+
+
+@pytest.fixture(scope="module")
+def mask():
+    return bm.Mask.from_sets({"a": ["g0", "g1"], "b": ["g1", "g2"]})
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(rng.normal(size=(6, 3)), index=NAMES, columns=["g0", "g1", "g2"])
+
+
+def series(values, index=NAMES):
+    return pd.Series(values, index=index)
+
+
+# ---------------------------------------------------------------------------- matching
+
+
+def test_labels_are_matched_by_index_and_samples_are_sorted_by_name(mask, data):
+    y = series(list("aabbab"))
+    shuffled = y.iloc[[4, 2, 0, 5, 1, 3]]
+    groups = pd.DataFrame({"subject": series(list("xyzxyz")).iloc[::-1]})
+    found = read_samples(mask, data, shuffled, "binary", groups=groups)
+    assert found.X.index.tolist() == ["s0", "s1", "s2", "s3", "s4", "s5"]
+    assert found.given.tolist() == NAMES
+    assert found.y.tolist() == ["b", "a", "b", "a", "a", "b"]  # s0 has the b at position 3
+    assert found.numbers.tolist() == [1, 0, 1, 0, 0, 1]
+    assert found.groups.tolist() == [0, 1, 2, 0, 1, 2]
+    assert np.array_equal(found.X.loc["s3"], data.loc["s3"].astype(np.float32))
+
+
+def test_rows_in_another_order_are_the_same_samples(mask, data):
+    y = series(list("aabbab"))
+    other = [5, 0, 3, 1, 4, 2]
+    a = read_samples(mask, data, y, "binary", strata=y)
+    b = read_samples(mask, data.iloc[other, [2, 0, 1]], y, "binary", strata=y)
+    pd.testing.assert_frame_equal(a.X, b.X)
+    assert a.numbers.tolist() == b.numbers.tolist()
+    assert a.strata.tolist() == b.strata.tolist()
+    assert b.given.tolist() == [NAMES[i] for i in other]
+
+
+def test_an_array_of_labels_is_in_the_order_of_x(mask, data):
+    values = [0.5, 1.5, 2.5, 3.5, 4.5, 5.5]
+    for y in (values, np.array(values), pd.Index(values)):
+        found = read_samples(mask, data, y, "regression")
+        assert found.y.to_dict() == dict(zip(NAMES, values, strict=True))
+
+
+def test_integer_sample_names_stay_integers_and_are_sorted_as_numbers(mask, data):
+    data = data.set_axis([10, 9, 2, 1, 30, 4])
+    found = read_samples(mask, data, [0, 0, 0, 1, 1, 1], "binary")
+    assert found.X.index.tolist() == [1, 2, 4, 9, 10, 30]
+    assert found.numbers.tolist() == [1, 0, 1, 0, 0, 1]
+
+
+def test_data_and_labels_are_left_as_they_were(mask, data):
+    y = series(list("aabbab"))
+    before = data.copy(), y.copy()
+    read_samples(mask, data, y, "binary")
+    pd.testing.assert_frame_equal(data, before[0])
+    pd.testing.assert_series_equal(y, before[1])
+
+
+# ---------------------------------------------------------------------------- numbering
+
+
+@pytest.mark.parametrize(
+    ("values", "numbers", "classes"),
+    [
+        (["t", "t", "c", "c", "t", "c"], [1, 1, 0, 0, 1, 0], ["c", "t"]),
+        ([True, False, True, False, True, False], [1, 0, 1, 0, 1, 0], ["False", "True"]),
+        ([2, 1, 2, 1, 1, 2], [1, 0, 1, 0, 0, 1], ["1", "2"]),
+        ([0.0, 1.0, 1.0, 0.0, 1.0, 0.0], [0, 1, 1, 0, 1, 0], ["0", "1"]),
+        (
+            pd.Categorical(["t", "c"] * 3, categories=["t", "c"]),
+            [0, 1, 0, 1, 0, 1],
+            ["t", "c"],
+        ),
+        (pd.array([1, 2] * 3, dtype="Int64"), [0, 1, 0, 1, 0, 1], ["1", "2"]),
+    ],
+)
+def test_two_classes_are_numbered_in_sorted_order(mask, data, values, numbers, classes):
+    found = read_samples(mask, data, series(values), "binary")
+    by_name = pd.Series(found.numbers, index=found.X.index)
+    assert by_name[NAMES].tolist() == numbers
+    assert found.classes == classes
+    assert found.numbers.dtype == np.float32
+    assert found.y.dtype in (np.dtype(object), np.dtype(bool), np.dtype(np.int64))
+
+
+def test_several_classes(mask, data):
+    found = read_samples(mask, data, series(list("bacbac")), "multiclass")
+    assert found.classes == ["a", "b", "c"]
+    assert pd.Series(found.numbers, found.X.index)[NAMES].tolist() == [1, 0, 2, 1, 0, 2]
+
+
+def test_values_get_mean_0_and_deviation_1(mask, data):
+    found = read_samples(mask, data, series([1, 2, 3, 4, 5, 9]), "regression")
+    deviation = np.sqrt(np.mean((np.array([1, 2, 3, 4, 5, 9]) - 4) ** 2))  # 2.582
+    expected = {"s3": -3, "s1": -2, "s2": -1, "s0": 0, "s4": 1, "s5": 5}
+    for name, number in zip(found.X.index, found.numbers, strict=True):
+        assert number == pytest.approx(expected[name] / deviation, rel=1e-6)
+    assert found.classes == []
+
+
+# ---------------------------------------------------------------------------- errors
+
+
+def refused(mask, data, y, task="binary", **kwargs):
+    with pytest.raises(DataError) as caught:
+        read_samples(mask, data, y, task, **kwargs)
+    return str(caught.value)
+
+
+def test_an_unknown_task_is_refused(mask, data):
+    with pytest.raises(ArgumentError, match="task must be one of binary"):
+        read_samples(mask, data, [0, 1] * 3, "regresion")
+
+
+@pytest.mark.parametrize("what", ["y", "groups", "strata"])
+def test_samples_without_an_entry_are_named(mask, data, what):
+    short = series(list("aabbab")).drop(["s2", "s5"])
+    given = {"y": series(list("aabbab")), what: short}
+    message = refused(mask, data, given.pop("y"), **given)
+    assert f"{what} has no entry for 2 of 6 samples, such as 's2', 's5'" in message
+
+
+@pytest.mark.parametrize("what", ["y", "groups", "strata"])
+def test_missing_values_are_named(mask, data, what):
+    holes = series(["a", None, "b", "b", np.nan, "a"])
+    given = {"y": series(list("aabbab")), what: holes}
+    message = refused(mask, data, given.pop("y"), **given)
+    assert f"{what} is missing for 2 samples, such as 's1', 's4'" in message
+
+
+def test_a_hole_in_a_plain_list_is_not_a_class(mask, data):
+    assert "y is missing for 1 samples, such as 's2'" in refused(
+        mask, data, ["a", "b", np.nan, "a", "b", "a"]
+    )
+
+
+def test_several_entries_for_a_sample_are_named(mask, data):
+    twice = series([*"aabbab", "b"], [*NAMES, "s2"])
+    assert "y has several entries for 1 samples, such as 's2'" in refused(mask, data, twice)
+    elsewhere = series([*"aabbab", "b", "b"], [*NAMES, "other", "other"])
+    assert len(read_samples(mask, data, elsewhere, "binary").y) == 6
+
+
+def test_another_number_of_labels_is_refused(mask, data):
+    assert "y has shape (5,), X has 6 samples" in refused(mask, data, [0, 1, 0, 1, 1])
+    assert "y has shape (6, 2), X has 6 samples" in refused(mask, data, np.zeros((6, 2)))
+
+
+def test_repeated_sample_names_are_named(mask, data):
+    twice = data.set_axis(["s1", "s1", *NAMES[2:]])
+    assert "1 sample names are repeated, such as 's1'" in refused(mask, twice, [0, 1] * 3)
+
+
+def test_one_class_is_refused_by_name(mask, data):
+    assert "y has 1 classes ('case'), task='binary' needs exactly 2" in refused(
+        mask, data, ["case"] * 6
+    )
+    assert "task='multiclass' needs at least 2" in refused(mask, data, ["x"] * 6, "multiclass")
+
+
+def test_three_classes_are_not_binary(mask, data):
+    assert "y has 3 classes ('a', 'b', 'c')" in refused(mask, data, list("aabbcc"))
+
+
+def test_a_class_of_one_sample_is_named_with_its_sample(mask, data):
+    message = refused(mask, data, series(list("aabbbc")), "multiclass")
+    assert "classes with a single sample cannot be held out and learnt: 'c (s5)'" in message
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (["low", "high"] * 3, "y must be numbers for task='regression'"),
+        ([1, 2, 3, np.inf, 5, 6], "y is infinite for 1 samples, such as 's0'"),
+        ([0.1] * 6, "y is 0.1 for every sample"),  # whose standard deviation is not exactly 0
+    ],
+)
+def test_values_that_cannot_be_predicted_are_refused(mask, data, y, message):
+    assert message in refused(mask, data, y, "regression")
+
+
+# ---------------------------------------------------------------------------- leaks
+
+
+def many(n=20):
+    rng = np.random.default_rng(1)
+    X = pd.DataFrame(rng.normal(size=(n, 3)), columns=["g0", "g1", "g2"])
+    return X, rng.permutation(n) % 2
+
+
+def test_copies_of_samples_are_named_unless_a_subject_holds_them_together(mask):
+    X, y = many()
+    X.iloc[7] = X.iloc[2]
+    with pytest.warns(BiomaskWarning, match=r"1 samples are exact copies of others \('7 = 2'\)"):
+        read_samples(mask, X, y, "binary")
+    groups = np.arange(20)
+    with pytest.warns(BiomaskWarning, match="7 = 2"):
+        read_samples(mask, X, y, "binary", groups=groups)
+    groups[7] = 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_samples(mask, X, y, "binary", groups=groups)
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_a_label_among_the_genes_is_named(mask, task):
+    X, y = many()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_samples(mask, X, y, task)
+    with pytest.warns(BiomaskWarning, match="labels are among the genes: 'g1' follow y exactly"):
+        read_samples(mask, X.assign(g1=5 - 3 * y), y, task)
