@@ -382,3 +382,12 @@ def test_no_name_is_read_as_mathematics(name):
     shown, mathematics = text._preprocess_math(text.get_text())
     assert mathematics is False
     assert shown == name
+
+
+def test_style_undoes_what_other_libraries_set():
+    with mpl.rc_context({"legend.borderpad": 0.0, "axes.grid": True, "legend.frameon": True}):
+        with style():
+            assert mpl.rcParams["legend.borderpad"] == 0.4  # Matplotlib's own
+            assert mpl.rcParams["legend.frameon"] is False
+            assert mpl.rcParams["axes.grid"] is False
+        assert mpl.rcParams["legend.borderpad"] == 0.0

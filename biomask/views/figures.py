@@ -32,7 +32,10 @@ GREY, PALE = "#666666", "#D9D9D9"  # what is not the point: reference lines, nul
 SEQUENTIAL, DIVERGING = "Blues", "RdBu_r"
 
 TEXT, SMALL = 8, 7  # points
-STYLE = {
+# Some libraries change the defaults when they are imported (decoupler: those of legends).
+_LOOKS = ("axes", "figure", "font", "grid", "legend", "lines", "patch", "text", "xtick", "ytick")
+_DEFAULTS = {k: v for k, v in mpl.rcParamsDefault.items() if k.startswith(_LOOKS)}
+STYLE = _DEFAULTS | {
     "font.family": ["DejaVu Sans"],  # comes with Matplotlib, so that every machine has it
     "font.size": SMALL,
     "axes.labelsize": TEXT,
