@@ -41,6 +41,7 @@ _HOME = {
     "biomask.inference.compare": ("compare_models",),
     "biomask.inference.study": ("Study", "load_study"),
     "biomask.views.figures": ("save_figure",),
+    "biomask.views.report": ("report",),
     "biomask.datasets": ("load_dataset", "load_gene_sets", "load_relations", "toy"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

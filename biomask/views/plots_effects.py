@@ -124,6 +124,7 @@ def plot_null(
     ax.set_xlabel("Effect")
     ax.set_ylabel("Permutations")
     ax.margins(x=0.04)
+    ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(5))
     ax.yaxis.set_major_locator(mpl.ticker.MaxNLocator(5, integer=True))
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, columnspacing=1)
     return ax

@@ -1,0 +1,135 @@
+"""The methods paragraph of a report, its references, and the calls that repeat the study.
+
+Everything here is plain text; the page escapes it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from biomask.views.report_text import LEVEL, LOSS_NAME, UNIT, some
+
+if TYPE_CHECKING:
+    from biomask.inference.study import Study
+
+REFERENCES = (
+    "Phipson B, Smyth GK (2010) Permutation p-values should never be zero. Stat Appl Genet Mol "
+    "Biol 9:39.",
+    "Westfall PH, Young SS (1993) Resampling-based multiple testing. Wiley.",
+    "Benjamini Y, Hochberg Y (1995) Controlling the false discovery rate. J R Stat Soc B "
+    "57:289-300.",
+    "Benjamini Y, Bogomolov M (2014) Selective inference on multiple families of hypotheses. "
+    "J R Stat Soc B 76:297-318.",
+    "Nogueira S, Sechidis K, Brown G (2018) On the stability of feature selection algorithms. "
+    "J Mach Learn Res 18:174.",
+)
+
+
+def methods(study: Study) -> str:
+    """A paragraph for a paper, from the settings of the study."""
+    return " ".join([_networks(study), _training(study), _effect(study), _tests(study)])
+
+
+def _networks(study: Study) -> str:
+    s, mask = study.settings, study.mask
+    versions = s.get("versions") or {}
+    made = ", ".join([f"biomask {s['biomask']}", *(f"{k} {v}" for k, v in versions.items())])
+    return (
+        f"Neural networks with one hidden unit for each of {mask.shape[1]:,} pathways were trained "
+        f"on {s['samples']:,} samples to {_aim(s)} from the expression of {mask.shape[0]:,} genes; "
+        f"a unit receives only the genes of its pathway ({mask.n_edges:,} connections, {made})."
+    )
+
+
+def _aim(s: dict) -> str:
+    if s["task"] == "binary":
+        return f"tell “{s['classes'][1]}” from “{s['classes'][0]}”"
+    return f"tell {len(s['classes'])} classes apart" if s["classes"] else "predict the outcome"
+
+
+def _training(study: Study) -> str:
+    s = study.settings
+    whole = ", with all samples of a subject in the same fold" if s["subjects"] else ""
+    return (
+        f"The hidden units are {s['activation']} units and the output is linear in them. Training "
+        f"minimised the {LOSS_NAME.get(s['task'], 'log-loss')} with Adam (learning rate "
+        f"{s['learning_rate']:g}, batches of {s['batch_size']}, at most {s['epochs']} epochs or "
+        f"400 steps, whichever is more), dropout of {s['dropout']:g} on the pathway units and an "
+        f"L2 penalty of {s['l2']:g} on the weights. In {s['folds']}-fold cross-validation{whole}, "
+        f"{some(s['seeds'], 'network')} with different initial weights "
+        f"{'was' if s['seeds'] == 1 else 'were'} trained per fold; genes were scaled inside the "
+        "training part, 15 % of which was watched to stop training early."
+    )
+
+
+def _effect(study: Study) -> str:
+    s = study.settings
+    unit = UNIT.get(s["task"], "nats")
+    return (
+        "The effect of a pathway is the mean increase of the loss on held-out samples "
+        f"({unit} per sample) when its unit is held at its training mean, averaged over the "
+        "networks of a fold."
+    )
+
+
+def _tests(study: Study) -> str:
+    s = study.settings
+    if not s["permutations"]:
+        return "No labels were permuted, so that no effect was tested."
+    moved = "labels"
+    if s["subjects"]:
+        moved = "labels (of whole subjects where a subject has one label)"
+    if s.get("strata"):
+        moved += f" within {s['strata']} strata"
+    top = int(study.stability["top"])
+    return (
+        f"Everything was repeated for {s['permutations']:,} permutations of the {moved}, which "
+        "gives p = (1 + number of permutations with an effect at least as large) / "
+        f"({s['permutations']:,} + 1) (Phipson & Smyth 2010), family-wise p-values by single-step "
+        "max-T on effects standardised for each pathway (Westfall & Young 1993) and q-values "
+        f"(Benjamini & Hochberg 1995). Pathways with a family-wise p or q of at most {LEVEL:g} "
+        "were selected. Connections were tested in the same way inside selected pathways only, "
+        "with the false discovery rate corrected for the selection (Benjamini & Bogomolov 2014). "
+        "Stability is the mean pairwise Spearman correlation of the effects between seeds and "
+        f"between folds, and the index of Nogueira et al. (2018) for the {top} largest effects. "
+        "Pathways with a Jaccard index of at least 0.8 are reported as not separable."
+    )
+
+
+# ------------------------------------------------------------------------ how to repeat it
+
+
+def call(study: Study) -> str:
+    """Python that makes the study again."""
+    s = study.settings
+    data = ["groups=groups"] * bool(s["subjects"]) + ["strata=strata"] * bool(s.get("strata"))
+    counts = [f"{name}={s[name]!r}" for name in ("folds", "seeds", "permutations")]
+    training = ("epochs", "batch_size", "learning_rate", "dropout", "l2", "activation")
+    lines = [
+        ", ".join(["mask, X, y", f"task={s['task']!r}", *data]),
+        ", ".join([*counts, f"random_state={s['random_state']!r}"]),
+        ", ".join(f"{name}={s[name]!r}" for name in training[:3]),
+        ", ".join(f"{name}={s[name]!r}" for name in training[3:]),
+    ]
+    inside = "".join(f"    {line},\n" for line in lines)
+    return f"import biomask as bm\n\nstudy = bm.crossfit(\n{inside})\n"
+
+
+def not_compared() -> str:
+    """Why the page says nothing about random masks, before the call that would change that."""
+    return (
+        "Whether the annotation predicts better than random masks of the same shape was not "
+        "tested: the p-values of the pathways do not say so. To test it, run compare_models on "
+        "the same data and hand the table to the report:"
+    )
+
+
+def compare_call(study: Study) -> str:
+    """Python that tests the annotation in the way of the study."""
+    s = study.settings
+    data = ", groups=groups" * bool(s["subjects"]) + ", strata=strata" * bool(s.get("strata"))
+    return (
+        "comparison = bm.compare_models(\n"
+        f"    mask, X, y, task={s['task']!r}{data}, folds={s['folds']}, rewired=99,\n)\n"
+        'bm.report(study, "report.html", comparison=comparison)\n'
+    )
