@@ -94,7 +94,9 @@ class CsrKernel:
 
             def gradient(dy):
                 d_outputs = tf.transpose(tf.reshape(dy, [-1, self._n_outputs]))
-                d_inputs = tf.raw_ops.SparseMatrixMatMul(a=matrix, b=d_outputs, transpose_a=True)
+                # SparseMatrixMatMul(transpose_a=True) adds up in whatever order its threads end.
+                turned = tf.raw_ops.SparseMatrixTranspose(input=matrix, type=tf.float32)
+                d_inputs = tf.raw_ops.SparseMatrixMatMul(a=turned, b=d_outputs)
                 d_weights = self._weight_gradient(inputs, d_outputs)
                 shape = [self.edges.networks, len(self.edges)]
                 d_w = tf.reshape(tf.transpose(tf.reshape(d_weights, shape)), tf.shape(w))
