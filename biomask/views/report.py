@@ -148,7 +148,7 @@ def _genes(study: Study) -> str:
         _grid(figures.genes(study), names=True),
         tables.edge_table(study),
         _csv(
-            study.edges,
+            study.edges.reset_index(drop=True),
             "edges.csv",
             f"All {len(study.edges):,} connections of {text.some(n, 'selected pathway')} as CSV",
         ),
@@ -189,9 +189,9 @@ def _methods(study: Study) -> str:
 
 
 def _again(study: Study) -> str:
-    settings = {key: value for key, value in study.settings.items() if key not in _DIGESTS}
+    settings = {key: value for key, value in sorted(study.settings.items()) if key not in _DIGESTS}
     versions = settings.pop("versions", None) or {}
-    made = {"biomask": settings.pop("biomask"), **versions}
+    made = {"biomask": settings.pop("biomask"), **dict(sorted(versions.items()))}
     digests = {f"sha256 of the {key}": study.settings[key] for key in _DIGESTS}
     return _section(
         "Making it again",

@@ -33,7 +33,9 @@ def methods(study: Study) -> str:
 def _networks(study: Study) -> str:
     s, mask = study.settings, study.mask
     versions = s.get("versions") or {}
-    made = ", ".join([f"biomask {s['biomask']}", *(f"{k} {v}" for k, v in versions.items())])
+    made = ", ".join(
+        [f"biomask {s['biomask']}", *(f"{k} {v}" for k, v in sorted(versions.items()))]
+    )
     return (
         f"Neural networks with one hidden unit for each of {mask.shape[1]:,} pathways were trained "
         f"on {s['samples']:,} samples to {_aim(s)} from the expression of {mask.shape[0]:,} genes; "
@@ -51,14 +53,16 @@ def _training(study: Study) -> str:
     s = study.settings
     whole = ", with all samples of a subject in the same fold" if s["subjects"] else ""
     return (
-        f"The hidden units are {s['activation']} units and the output is linear in them. Training "
-        f"minimised the {LOSS_NAME.get(s['task'], 'log-loss')} with Adam (learning rate "
-        f"{s['learning_rate']:g}, batches of {s['batch_size']}, at most {s['epochs']} epochs or "
-        f"400 steps, whichever is more), dropout of {s['dropout']:g} on the pathway units and an "
-        f"L2 penalty of {s['l2']:g} on the weights. In {s['folds']}-fold cross-validation{whole}, "
-        f"{some(s['seeds'], 'network')} with different initial weights "
-        f"{'was' if s['seeds'] == 1 else 'were'} trained per fold; genes were scaled inside the "
-        "training part, 15 % of which was watched to stop training early."
+        f"The hidden units are {s['activation']} units and the output is linear in them. In "
+        f"{s['folds']}-fold cross-validation{whole}, {some(s['seeds'], 'network')} with different "
+        f"initial weights {'was' if s['seeds'] == 1 else 'were'} trained per fold, minimising the "
+        f"{LOSS_NAME.get(s['task'], 'log-loss')} with Adam (learning rate {s['learning_rate']:g}, "
+        f"batches of {s['batch_size']}, at most {some(s['epochs'], 'epoch')}; where an epoch has "
+        "fewer than 8 steps, as many epochs as make 8 count as one), dropout of "
+        f"{s['dropout']:g} on the pathway units and an L2 penalty of {s['l2']:g} on the weights. "
+        "Genes were scaled inside the training part of each fold, 15 % of which was watched: "
+        "training stopped when the loss there had not fallen for 80 steps, and the weights of its "
+        "lowest loss were kept."
     )
 
 
@@ -91,7 +95,7 @@ def _tests(study: Study) -> str:
         "were selected. Connections were tested in the same way inside selected pathways only, "
         "with the false discovery rate corrected for the selection (Benjamini & Bogomolov 2014). "
         "Stability is the mean pairwise Spearman correlation of the effects between seeds and "
-        f"between folds, and the index of Nogueira et al. (2018) for the {top} largest effects. "
+        f"between folds, and the index of Nogueira et al. (2018) for the top {top} of them. "
         "Pathways with a Jaccard index of at least 0.8 are reported as not separable."
     )
 

@@ -87,6 +87,7 @@ summary { cursor: pointer; color: var(--blue); margin: .75rem 0; }
   pre { white-space: pre-wrap; }
   .screen { display: none; }
   .remarks li, .finding, blockquote, pre { print-color-adjust: exact; }
+  figure img { max-width: 11cm !important; }
   .figures { grid-template-columns: repeat(3, 1fr); gap: 1rem; }
   .figures figure:only-child { grid-column: 1 / -1; }
 }

@@ -203,7 +203,7 @@ def _directions(study: Study, table: pd.DataFrame) -> list[Column]:
         best = np.where(np.isfinite(signed), signed, -np.inf).argmax(axis=1)
         texts = [classes[c] if k else MISSING for c, k in zip(best, known, strict=True)]
         keys = texts
-    cells = [text if text == MISSING else f"→ {name_html(text)}" for text in texts]
+    cells = [text if text == MISSING else f"→&nbsp;{name_html(text)}" for text in texts]
     return [Column("Genes up", cells, keys, meaning, words=True)]
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 LEVEL = 0.05  # of p_fwer or q, as in `crossfit`
 LOSS_NAME = {"regression": "squared error"}  # log-loss for the other tasks
 UNIT = {"regression": "variances of the outcome"}  # nats for the other tasks
+GROUPS = 5  # of pathways that are not separable, with a remark each
 
 
 class Remark(NamedTuple):
@@ -58,8 +59,8 @@ def finding(study: Study) -> str:
     table = study.pathways.sort_values("effect", ascending=False, kind="stable")
     if study.settings["attainable"]:
         return (
-            f"Nothing can be called significant here: {study.settings['attainable']}; the "
-            f"largest of {len(table):,} effects is that of {table.index[0]}."
+            "Nothing can be called significant here, however large its effect; the largest of "
+            f"{len(table):,} effects is that of {table.index[0]}."
         )
     selected = table[table["selected"]]
     if selected.empty:
@@ -154,11 +155,23 @@ def _useless(study: Study) -> str:
 
 
 def _inseparable(study: Study) -> list[str]:
-    return [
-        f"not separable, group {number}: {_first(names, 6)} have nearly the same genes (Jaccard "
-        "index at least 0.8); an effect of one is an effect of the group"
-        for number, names in groups(study).items()
+    """A sentence for every group with a selected pathway, and one for the other groups."""
+    found = groups(study)
+    selected = set(study.pathways.index[study.pathways["selected"]])
+    shown = [g for g, names in found.items() if selected.intersection(names)][:GROUPS]
+    said = [
+        f"not separable, group {number}: {_first(found[number], 6)} have nearly the same genes "
+        "(Jaccard index at least 0.8); an effect of one is an effect of the group"
+        for number in shown
     ]
+    left = len(found) - len(shown)
+    if left:
+        what = "more group" if said else "group"
+        said.append(
+            f"{some(left, what)} of pathways cannot be separated, because their genes are nearly "
+            "the same; the table marks them"
+        )
+    return said
 
 
 def _exchangeable(study: Study) -> str:
