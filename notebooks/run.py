@@ -31,6 +31,7 @@ START_UP = re.compile(
     r"|To enable the following instructions).*\n?",
     re.MULTILINE,
 )
+BAR = re.compile(r"\d%\|")  # the text of a progress bar in a notebook
 # Of the kernel: the same order of sets every time, no progress bars, no start-up log.
 ENVIRONMENT = {"PYTHONHASHSEED": "0", "TQDM_DISABLE": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
@@ -78,8 +79,15 @@ def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             if output.get("name") == "stderr":
                 output["text"] = START_UP.sub("", output["text"])
         if "outputs" in cell:
-            cell.outputs = [o for o in cell.outputs if o.get("text") != ""]
+            cell.outputs = [o for o in cell.outputs if not _is_empty(o)]
     return notebook
+
+
+def _is_empty(output: nbformat.NotebookNode) -> bool:
+    """Nothing is left of it, or nothing but the text of a progress bar that was a widget."""
+    return output.get("text") == "" or bool(
+        BAR.search(output.get("data", {}).get("text/plain", ""))
+    )
 
 
 def save(notebook: nbformat.NotebookNode, path: Path) -> None:

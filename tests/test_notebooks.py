@@ -145,6 +145,16 @@ def test_tidy_drops_the_start_up_log_of_tensorflow_and_no_other_warning():
     assert [output.text for output in second] == ["UserWarning: counts\n"]
 
 
+def test_tidy_drops_progress_bars_and_no_other_result():
+    notebook = notebook_of("bar", "50")
+    for cell, text in zip(
+        notebook.cells, ("folds:   0%|          | 0/2 [00:00<?, ?fold/s]", "50%"), strict=True
+    ):
+        data = {"text/plain": text, run.WIDGET: {"model_id": "x"}}
+        cell.outputs = [nbformat.v4.new_output("display_data", data=data)]
+    assert [len(cell.outputs) for cell in run.tidy(notebook).cells] == [0, 1]
+
+
 def test_run_leaves_a_failed_notebook_as_it_was_and_goes_on(folder, capsys):
     bad, good = folder / "notebooks" / "01_bad.ipynb", folder / "notebooks" / "02_good.ipynb"
     nbformat.write(notebook_of("1 / 0"), bad)
