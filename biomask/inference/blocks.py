@@ -30,6 +30,7 @@ from biomask.masks.mask import Mask
 from biomask.storage import read_zip, write_zip
 
 WATCHED = 0.15  # of the training samples, for early stopping
+MIN_WATCHED = 50  # fewer tell a network's loss from noise too badly to stop it by
 MEMORY = 1 << 29  # bytes that the largest arrays of a block may take
 MAX_REPLICATES = 256  # more at a time is no faster
 
@@ -51,6 +52,9 @@ class Plan:
     groups : int array, shape (n,), or None
     seeds : list of int
         Of the initial weights.
+    watched : float
+        Share of the training samples that early stopping looks at; 0 where they would be too few,
+        and every network is trained for all epochs.
     settings : Settings
     labels_a_block : int
     random_state : int
@@ -63,6 +67,7 @@ class Plan:
     held_out: list[np.ndarray]
     groups: np.ndarray | None
     seeds: list[int]
+    watched: float
     settings: Settings
     labels_a_block: int
     random_state: int
@@ -107,6 +112,11 @@ def labels_a_block(n_labels: int, n_seeds: int, n_held: int, mask: Mask) -> int:
     most = max(1, min(MEMORY // bytes_each, MAX_REPLICATES // n_seeds))
     n_blocks = -(-n_labels // most)
     return -(-n_labels // n_blocks)
+
+
+def watched_share(n_training: int) -> float:
+    """The share of this many training samples that early stopping looks at, or 0."""
+    return WATCHED if WATCHED * n_training >= MIN_WATCHED else 0.0
 
 
 def run_block(plan: Plan, block: Block, folder: Path) -> None:
@@ -193,7 +203,9 @@ def split(plan: Plan, fold: int) -> Part:
     held_out = plan.held_out[fold]
     training = np.setdiff1d(np.arange(len(plan.X)), held_out)
     seed = _seed(plan.random_state, 1, fold)
-    fitted, watched = inner_split(training, WATCHED, seed, plan.groups)
+    fitted, watched = training, training[:0]
+    if plan.watched:
+        fitted, watched = inner_split(training, plan.watched, seed, plan.groups)
     mean = plan.X[training].mean(axis=0, dtype=np.float64)
     sd = plan.X[training].std(axis=0, dtype=np.float64)
     constant = sd <= 1e-6 * np.maximum(np.abs(mean), 1e-6)

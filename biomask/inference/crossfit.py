@@ -20,7 +20,14 @@ from biomask import __version__
 from biomask.errors import ArgumentError, BiomaskWarning, StorageError
 from biomask.inference.activations import activation_function
 from biomask.inference.assembly import assemble, in_given_order, with_edges
-from biomask.inference.blocks import Plan, edge_block, labels_a_block, read_arrays, run_block
+from biomask.inference.blocks import (
+    Plan,
+    edge_block,
+    labels_a_block,
+    read_arrays,
+    run_block,
+    watched_share,
+)
 from biomask.inference.folds import outer_folds
 from biomask.inference.labels import Samples, read_samples
 from biomask.inference.permutation import attainable_note, permute_labels
@@ -80,9 +87,9 @@ def crossfit(
     folds, seeds, permutations : int
     epochs : int
         At most; where an epoch has fewer than 8 steps, as many epochs as make 8 count as one, so
-        that small data sets are trained too. A network keeps the weights
-        with which its watched samples, 15 % of the training part, had their lowest loss, and stops
-        when that has not fallen for 80 steps.
+        that small data sets are trained too. Where 15 % of the training part are at least 50
+        samples, they are watched instead of fitted: a network keeps the weights with which their
+        loss was lowest, and stops when that has not fallen for 80 steps.
     batch_size, learning_rate, dropout, l2, activation
         As in `build_model`.
     random_state : int
@@ -159,6 +166,7 @@ def make_plan(
         held_out,
         samples.groups,
         [int(random_state) * 1000 + k for k in range(seeds)],
+        watched_share(n - most),
         settings,
         labels_a_block(len(index), seeds, most, mask),
         int(random_state),
@@ -226,6 +234,7 @@ def _facts(plan: Plan, samples: Samples, mask: Mask) -> dict:
         "seeds": len(plan.seeds),
         "permutations": len(plan.index) - 1,
         "labels_a_block": plan.labels_a_block,
+        "watched": plan.watched,
         "random_state": plan.random_state,
         "samples": len(plan.X),
         "genes": plan.mask.shape[0],

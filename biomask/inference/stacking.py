@@ -12,7 +12,7 @@ from keras import layers, regularizers
 from scipy import sparse
 
 from biomask.errors import BiomaskWarning
-from biomask.inference.training import Networks, Settings
+from biomask.inference.training import START, Networks, Settings
 from biomask.masks.mask import Mask
 from biomask.networks.layers import MaskedDense
 from biomask.networks.models import HEAD
@@ -44,6 +44,7 @@ class StackTrainer(Networks):
             self._stack,
             settings.activation,
             replicates=n_seeds,
+            kernel_initializer=START,
             kernel_regularizer=decay,
             seed=list(range(n_seeds)),
         )

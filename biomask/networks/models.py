@@ -46,6 +46,7 @@ def build_model(
     *,
     signed: bool = False,
     kernel: str = "auto",
+    kernel_initializer="glorot_uniform",
     seed: int | Sequence[int] | None = None,
 ) -> keras.Model:
     """genes -> pathways (masked) -> outcome, compiled and ready for `fit`.
@@ -71,7 +72,7 @@ def build_model(
     replicates : int, optional
         Train this many independent networks as one. They share no parameter, and the loss is
         summed over them, so that each trains as if alone.
-    signed, kernel
+    signed, kernel, kernel_initializer
         As in `MaskedDense`.
     seed : int or sequence of int, optional
         Of the initial weights. With replicates, a sequence gives each network its own, and an int
@@ -100,6 +101,7 @@ def build_model(
         replicates=replicates,
         kernel=kernel,
         signed=signed,
+        kernel_initializer=kernel_initializer,
         kernel_regularizer=decay,
         seed=_drawn(seed, replicates),
         name=PATHWAYS,
@@ -192,6 +194,7 @@ def take_replicate(model: keras.Model, replicate: int) -> keras.Model:
         learning_rate=float(model.optimizer.learning_rate),
         signed=layer.signed,
         kernel=layer.kernel_kind,
+        kernel_initializer=layer.kernel_initializer,
         seed=layer.seed[replicate],
     )
     kernel, bias = layer.get_weights()

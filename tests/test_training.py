@@ -1,0 +1,135 @@
+"""Networks trained side by side: each is the network trained alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from reference_network import Network, train
+
+import biomask as bm
+from biomask.errors import ModelError
+from biomask.inference import training
+from biomask.inference.training import BlockTrainer, Settings
+
+SEEDS, ORDER = [5, 6, 5, 6], 3  # two label vectors, two seeds each
+ROUNDS, BATCH, RATE, DECAY = 24, 16, 0.01, 1e-3
+
+
+@pytest.fixture(scope="module")
+def mask():
+    rng = np.random.default_rng(0)
+    sets = {f"p{k}": [f"g{g}" for g in rng.choice(15, 5, replace=False)] for k in range(6)}
+    return bm.Mask.from_sets(sets, genes=[f"g{g}" for g in range(15)])
+
+
+def data(task: str):
+    """(fitted, watched) for four networks: real labels, and permuted ones."""
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(44, 15)).astype(np.float32)
+    score = X[:, 0] + X[:, 1] - X[:, 2] + 0.5 * rng.normal(size=44)
+    y = {"binary": score > 0, "multiclass": np.digitize(score, [-0.7, 0.7]), "regression": score}
+    y = y[task].astype(np.float32)
+    Y = np.repeat(np.stack([y, rng.permutation(y)], axis=1), 2, axis=1)
+    return (X[:26], Y[:26]), (X[26:], Y[26:])
+
+
+def trainer_of(mask, task: str, dropout: float = 0.0) -> BlockTrainer:
+    n_classes = 3 if task == "multiclass" else None
+    return BlockTrainer(
+        mask, Settings(task, n_classes, "tanh", ROUNDS, BATCH, RATE, dropout, DECAY), len(SEEDS)
+    )
+
+
+@pytest.fixture(scope="module")
+def dropping(mask):
+    return trainer_of(mask, "binary", dropout=0.5)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_every_network_equals_the_network_trained_alone(mask, task, monkeypatch):
+    monkeypatch.setattr(training, "MIN_STEPS", 4)  # 26 samples make 2 steps: rounds of 2 epochs
+    monkeypatch.setattr(training, "PATIENCE", 12)  # 3 rounds
+    fitted, watched = data(task)
+    trainer = trainer_of(mask, task)
+    steps = trainer.fit(fitted, watched, SEEDS, ORDER)
+    kernel, bias, (head, head_bias) = trainer.edges(), trainer.unit_bias(), trainer.head()
+    for r, seed in enumerate(SEEDS):
+        n_classes = 3 if task == "multiclass" else None
+        alone = bm.build_model(mask, task, n_classes, kernel_initializer=training.START, seed=seed)
+        network = Network(mask.edge_index, *alone.get_weights(), task)
+        best_step = train(
+            network,
+            (fitted[0].astype(float), fitted[1][:, r]),
+            (watched[0].astype(float), watched[1][:, r]),
+            order_seed=ORDER,
+            rounds=ROUNDS,
+            epochs_a_round=2,
+            patience=3,
+            batch_size=BATCH,
+            learning_rate=RATE,
+            l2=DECAY,
+        )
+        assert steps[r] == best_step
+        for ours, theirs in zip(
+            (kernel[:, r], bias[r], head[r], head_bias[r]), network.weights, strict=True
+        ):
+            np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    assert len(set(steps)) > 1, "all stop together: early stopping was not put to the test"
+    assert steps.min() < ROUNDS * 4 - 12, "none was stopped before the others"
+
+
+def test_a_fit_leaves_nothing_behind_for_the_next(dropping):
+    fitted, watched = data("binary")
+    first = dropping.fit(fitted, watched, SEEDS, ORDER), dropping.edges(), *dropping.head()
+    other = dropping.fit(fitted, watched, [1, 2, 3, 4], 8), dropping.edges(), *dropping.head()
+    again = dropping.fit(fitted, watched, SEEDS, ORDER), dropping.edges(), *dropping.head()
+    for a, b in zip(first, again, strict=True):
+        assert np.array_equal(a, b)
+    assert not np.array_equal(first[1], other[1])
+
+
+def test_dropout_is_drawn_from_the_order_seed_and_differs_between_networks(dropping):
+    fitted, watched = data("binary")
+    same_labels = np.repeat(fitted[1][:, :1], 4, axis=1)
+    dropping.fit((fitted[0], same_labels), watched, [5] * 4, ORDER)
+    edges = dropping.edges()
+    assert np.abs(edges[:, 1:] - edges[:, :1]).max(axis=0).min() > 1e-3
+    dropping.fit((fitted[0], same_labels), watched, [5] * 4, ORDER + 1)
+    assert not np.array_equal(dropping.edges(), edges)
+
+
+def test_a_network_without_any_finite_loss_is_refused(dropping):
+    fitted, (X, Y) = data("binary")
+    with pytest.raises(ModelError, match="the loss of 4 of 4 networks was never a number") as error:
+        dropping.fit(fitted, (np.full_like(X, np.nan), Y), SEEDS, ORDER)
+    assert "Lower the learning rate, 0.03" in str(error.value)
+
+
+def test_what_is_read_from_the_networks_makes_up_their_output(dropping):
+    fitted, watched = data("binary")
+    dropping.fit(fitted, watched, SEEDS, ORDER)
+    X = np.tile(fitted[0], (8, 1))  # 208 samples: more than one batch of 128
+    before, after = dropping.hidden(X)
+    assert before.shape == after.shape == (208, 4, 6)
+    kernel = np.zeros((15, 6, 4))
+    kernel[dropping.model.get_layer("pathways").mask.edge_index] = dropping.edges()
+    expected = np.einsum("ng,gpr->nrp", X, kernel) + dropping.unit_bias()
+    np.testing.assert_allclose(before, expected, atol=1e-5)
+    np.testing.assert_allclose(after, np.tanh(expected), atol=1e-5)
+    np.testing.assert_allclose(
+        dropping.mean_activation(X), np.tanh(expected).mean(axis=0), atol=1e-5
+    )
+    head, bias = dropping.head()
+    logits = np.einsum("nrp,rpc->nrc", after, head)[..., 0] + bias[:, 0]
+    predicted = dropping.model.predict(X, verbose=0)
+    np.testing.assert_allclose(1 / (1 + np.exp(-logits)), predicted, atol=1e-5)
+
+
+def test_trained_units_can_be_put_back(dropping):
+    fitted, watched = data("binary")
+    dropping.fit(fitted, watched, SEEDS, ORDER)
+    edges, bias, before = dropping.edges(), dropping.unit_bias(), dropping.hidden(fitted[0]).before
+    dropping.restart(SEEDS)
+    assert not np.array_equal(dropping.hidden(fitted[0]).before, before)
+    dropping.load(edges, bias)
+    assert np.array_equal(dropping.hidden(fitted[0]).before, before)
