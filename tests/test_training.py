@@ -102,7 +102,7 @@ def test_a_network_without_any_finite_loss_is_refused(dropping):
     fitted, (X, Y) = data("binary")
     with pytest.raises(ModelError, match="the loss of 4 of 4 networks was never a number") as error:
         dropping.fit(fitted, (np.full_like(X, np.nan), Y), SEEDS, ORDER)
-    assert "Lower the learning rate, 0.03" in str(error.value)
+    assert "Lower the learning rate, 0.01" in str(error.value)
 
 
 def test_what_is_read_from_the_networks_makes_up_their_output(dropping):
