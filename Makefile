@@ -5,13 +5,14 @@ VENV_PYTHON := .venv/bin/python
 # Removed first and written last, so that an interrupted installation is started afresh.
 INSTALLED := .venv/.installed
 
-.PHONY: help .venv figures test lab lint
+.PHONY: help .venv figures test lab lint bench
 
 help:
 	@echo "make figures   run every notebook and write figures/"
 	@echo "make test      ruff and pytest, which runs the notebooks too"
 	@echo "make lab       open JupyterLab on notebooks/"
 	@echo "make lint      ruff only"
+	@echo "make bench     every benchmark, a quarter of an hour; writes benchmarks/results/"
 	@echo "make .venv     only install; the others do this when it is missing or stale"
 
 .venv: $(INSTALLED)
@@ -38,3 +39,7 @@ test: lint
 
 lab: .venv
 	@$(VENV_PYTHON) -m jupyterlab $(LABFLAGS) notebooks
+
+# PyTorch's rows appear where torch (and kpnn2) can be imported; nothing here installs them.
+bench: .venv
+	@$(VENV_PYTHON) -m benchmarks

@@ -1,0 +1,129 @@
+"""One page of all results, and each target of the project beside what was measured."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.inputs import BASE, SIZES
+from benchmarks.timing import RESULTS
+
+HEADER = """# Benchmarks
+
+Written by `make bench` from the tables beside it. Machine: {machine}. Times are medians of runs
+taken in turn in one process; ratios are medians of the ratios inside a round, so that a busy
+machine changes both sides alike. float32, Adam, batch as given.
+"""
+NOTES = {
+    "one_network": "One network. `step`: forward, loss, backward, Adam on one batch. `fit`: a step "
+    "inside `model.fit` with the same metrics for all; PyTorch's rows are a bare loop over "
+    "shuffled batches without metrics. `ratio`: over biomask. At 20,000 x 10,000 dense kernels are "
+    "not taken through `fit`, and run at all only where their copies fit into memory; 1,000,000 x "
+    "20,000 is biomask alone (a dense kernel is 80 GB).",
+    "replicates": "R networks at 9,180 x 230 trained as one, inside `fit`. Separate fits are one "
+    "fit timed in every round and counted R times, without building and tracing each.",
+    "crossover": "Product and gradients by kernel, milliseconds (figure: crossover.png). "
+    "`auto_over_best`: how much slower the kernel that `auto` picks is than the fastest. Empty: "
+    "not run, because with fewer networks it was many times slower than the fastest.",
+    "floor": "Product and weight gradient alone. The C program is floor.c, one thread, transposes "
+    "included.",
+    "profile": "Where a step of `fit` goes, 9,180 x 230: each row does what the row above does, "
+    "and more.",
+    "memory": "Peak resident memory of a process that trains four steps, MiB; Python, TensorFlow "
+    "and the data included.",
+    "equality": "Largest differences of what must be equal.",
+}
+
+
+def write_report() -> Path:
+    """Write results/README.md from the tables and return its path."""
+    tables = {
+        name: pd.read_csv(RESULTS / f"{name}.csv")
+        for name in NOTES
+        if (RESULTS / f"{name}.csv").exists()
+    }
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}"
+    parts = [HEADER.format(machine=machine)]
+    if len(tables) == len(NOTES):
+        parts += ["## Targets\n", markdown(targets(tables))]
+    for name, table in tables.items():
+        parts += [f"## {name}\n", NOTES[name] + "\n", markdown(table)]
+    path = RESULTS / "README.md"
+    path.write_text("\n".join(parts), encoding="utf-8")
+    return path
+
+
+def targets(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """What had to be reached, and what was."""
+    one, many, memory = tables["one_network"], tables["replicates"], tables["memory"]
+    seed, middle, huge = (str(SIZES[key]) for key in ("seed", "middle", "huge"))
+    rows = [
+        _at_least("kernel x mask, inside fit, seed's size", 2.5, _ratio(one, seed, "fit")),
+        _at_least("kernel x mask, bare step, seed's size", 3, _ratio(one, seed, "step")),
+        _at_least("kpnn2, bare step, seed's size", 2.5, _ratio(one, seed, "step", "kpnn2")),
+        _at_least("kernel x mask, bare step, 20,000 x 2,000", 10, _ratio(one, middle, "step")),
+        _at_least("kpnn2, bare step, 20,000 x 2,000", 7, _ratio(one, middle, "step", "kpnn2")),
+        _at_most("peak memory, 1,000,000 x 20,000, MiB", 4096, _peak(memory, huge, 64)),
+        _at_most("peak over inputs, 1,000,000 edges, batch 256, MiB", 2048, _over_inputs(memory)),
+        _at_least(
+            "256 networks over separate kernel x mask fits",
+            60,
+            many.loc[
+                (many["networks"] == 256) & (many["how"] == "biomask, together"),
+                "over_separate_dense_fits",
+            ].max(),
+        ),
+        _at_most(
+            "auto over the best kernel, worst point", 1.3, tables["crossover"].auto_over_best.max()
+        ),
+    ]
+    for name, value in tables["equality"].itertuples(index=False):
+        limit = 0 if "processes" in name else 1e-6 if "thread" in name else 1e-5
+        rows.append(_at_most(name, limit, value))
+    return pd.DataFrame(rows, columns=["what", "target", "measured", "reached"])
+
+
+def _at_least(what: str, limit: float, value: float) -> tuple:
+    return what, f"at least {limit:g}", value, _verdict(value, value >= limit)
+
+
+def _at_most(what: str, limit: float, value: float) -> tuple:
+    return what, f"at most {limit:g}", value, _verdict(value, value <= limit)
+
+
+def _verdict(value: float, reached: bool) -> str:
+    return "not run" if pd.isna(value) else "yes" if reached else "no"
+
+
+def _ratio(table: pd.DataFrame, size: str, measured: str, name: str = "kernel x mask") -> float:
+    found = table[
+        (table["size"] == size) & (table["measured"] == measured) & (table["approach"] == name)
+    ]
+    return float(found["ratio"].max())
+
+
+def _peak(table: pd.DataFrame, size: str, batch: int) -> float:
+    found = table[(table["size"] == size) & (table["batch"] == batch) & (table["approach"] == BASE)]
+    return float(found["peak_mb"].max())
+
+
+def _over_inputs(table: pd.DataFrame) -> float:
+    """Of the runs with a million edges and a batch of 256: peak without the data."""
+    found = table[(table["edges"] >= 1_000_000) & (table["batch"] == 256)]
+    return float((found["peak_mb"] - found["data_mb"]).max())
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """The table in Markdown, four significant digits."""
+
+    def cell(value) -> str:
+        if isinstance(value, float):
+            return "" if pd.isna(value) else f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+        return f"{value:,}" if isinstance(value, int) else str(value)
+
+    lines = ["| " + " | ".join(map(str, table.columns)) + " |", "|" + "---|" * table.shape[1]]
+    lines += ["| " + " | ".join(map(cell, row)) + " |" for row in table.itertuples(index=False)]
+    return "\n".join(lines) + "\n"
