@@ -365,6 +365,16 @@ def test_a_selected_pathway_that_does_not_help_is_named():
     assert any("1 selected pathway (C) has an effect of 0 or below" in t for t in texts(worse))
 
 
+def test_warnings_stand_before_what_merely_has_to_be_known():
+    study = make_study()
+    study.stability["seeds"], study.stability["folds"] = 0.8, 0.2
+    remarks = report_text.remarks(study.replace(pathways=study.pathways.assign(selected=True)))
+    warns = [remark.warns for remark in remarks]
+    assert warns == sorted(warns, reverse=True)
+    assert remarks[0].text.startswith("Between folds, the ranking is not stable")
+    assert set(warns) == {True, False}
+
+
 def test_samples_count_as_independent_unless_subjects_are_given():
     assert any("repeated with groups=" in text for text in texts(make_study()))
     assert not any("groups=" in text for text in texts(make_study(settings={"subjects": 4})))

@@ -58,7 +58,7 @@ def report(study: Study, path: str | Path, *, comparison: pd.DataFrame | None = 
     parts = [
         f"<h1>{title}</h1>",
         f'<p class="soft">{html.escape(text.design(study))}</p>',
-        f'<p class="finding">{html.escape(text.finding(study))}</p>',
+        f'<p class="finding">{_words(text.finding(study))}</p>',
         _remarks(study),
         _pathways(study),
         _stability(study),
@@ -236,6 +236,11 @@ def _csv(table: pd.DataFrame, name: str, words: str) -> str:
         f'<p class="screen"><a download="{name}" href="data:text/csv;charset=utf-8;base64,'
         f'{content}">{words}</a></p>'
     )
+
+
+def _words(sentence: str) -> str:
+    """Escaped; the long names inside may break after an underscore."""
+    return html.escape(sentence).replace("_", "_<wbr>")
 
 
 def _code(source: str) -> str:
