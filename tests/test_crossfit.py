@@ -1,0 +1,576 @@
+"""crossfit against its definition, worked out again slowly; no leaks; interruptions; same bytes."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from joblib.externals.loky import get_reusable_executor
+from reference_network import Network
+from sklearn import metrics
+from sklearn.preprocessing import StandardScaler
+
+import biomask as bm
+from biomask.errors import ArgumentError, DataError, StorageError
+from biomask.inference import assembly, blocks, crossfit
+from biomask.inference.blocks import read_arrays, split
+from biomask.inference.labels import read_samples
+from biomask.inference.permutation import permute_labels
+from biomask.inference.simulated_masks import decoy_mask
+from biomask.inference.training import BlockTrainer, Settings
+
+CALL = {
+    "folds": 2,
+    "seeds": 2,
+    "permutations": 19,
+    "epochs": 15,
+    "batch_size": 32,
+    "learning_rate": 1e-2,
+    "dropout": 0.2,
+    "random_state": 4,
+    "progress": False,
+}
+MAX_REPLICATES = 16  # so that 20 label vectors x 2 seeds make blocks of 7, 7 and 6 label vectors
+
+
+def problem(task: str = "binary"):
+    mask = decoy_mask(jaccard_index=0.4, n_decoys=2, n_pathways=8, size=6)
+    sim = bm.simulate(
+        mask, n_samples=80, active=["planted", "other_1"], effect=3.0, task=task, random_state=2
+    )
+    return mask, sim.X, sim.y
+
+
+@pytest.fixture(scope="module", params=["binary", "multiclass", "regression"])
+def done(request, tmp_path_factory):
+    return run(request.param, tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def binary(tmp_path_factory):
+    return run("binary", tmp_path_factory)
+
+
+RUNS: dict[str, SimpleNamespace] = {}
+
+
+def run(task: str, tmp_path_factory) -> SimpleNamespace:
+    """A finished study, its checkpoint and its file; binary once, with 19 permutations."""
+    if task not in RUNS:
+        mask, X, y = problem(task)
+        folder = tmp_path_factory.mktemp(task)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(blocks, "MAX_REPLICATES", MAX_REPLICATES)
+            call = {**CALL, "checkpoint": folder / "blocks"}
+            if task != "binary":  # small, with the edges of every pathway
+                patch.setattr(assembly, "LEVEL", 1.0)
+                call["permutations"] = 2
+            study = bm.crossfit(mask, X, y, task, **call)
+        study.save(folder / "study")
+        RUNS[task] = SimpleNamespace(
+            study=study, mask=mask, X=X, y=y, task=task, folder=folder, call=call
+        )
+    return RUNS[task]
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(blocks, "MAX_REPLICATES", MAX_REPLICATES)
+
+
+def bytes_of(study, path: Path) -> bytes:
+    study.save(path)
+    return path.read_bytes()
+
+
+# ---------------------------------------------------------------------------- the definition
+
+
+def slow(done) -> SimpleNamespace:
+    if not hasattr(done, "slow"):
+        done.slow = worked_out_again(done)
+    return done.slow
+
+
+def worked_out_again(done) -> SimpleNamespace:
+    """T of every pathway and edge and label vector from the trained weights alone."""
+    mask = done.mask.select(sorted(done.mask.genes), sorted(done.mask.pathways))
+    X = done.X.sort_index()[mask.genes].to_numpy(np.float64)
+    y = done.y[sorted(done.y.index)].to_numpy()
+    labels = (y - y.mean()) / y.std() if done.task == "regression" else y
+    B, K = done.call["permutations"], CALL["seeds"]
+    index = permute_labels(labels, B, CALL["random_state"], task=done.task)
+    index = np.vstack([np.arange(len(y)), index])
+    fold_of = done.study.predictions["fold"].sort_index().to_numpy()
+    found = SimpleNamespace(
+        mask=mask,
+        pathways=np.zeros((B + 1, mask.shape[1])),
+        edges=np.zeros((B + 1, mask.n_edges)),
+        outcome={},
+        labels=labels,
+        fold_of=fold_of,
+    )
+    for fold in (0, 1):
+        held = fold_of == fold
+        Z = StandardScaler().fit(X[~held]).transform(X).clip(-10, 10)
+        for b, k, weights in networks_of(done, fold, B):
+            network = Network(mask.edge_index, *weights, done.task)
+            args = network, Z[~held], Z[held], labels[index[b]][held]
+            found.pathways[b] += pathway_changes(*args) * held.sum() / (K * len(y))
+            found.edges[b] += edge_changes(*args, mask) * held.sum() / (K * len(y))
+            if b == 0:
+                outputs = network.output(network.hidden(Z[held]))
+                found.outcome[fold, k] = network.probabilities(outputs)
+    return found
+
+
+def networks_of(done, fold: int, n_permutations: int):
+    """(label vector, seed, weights) of every network of a fold, from the checkpoint."""
+    for file in sorted((done.folder / "blocks").glob(f"fold{fold:02d}_labels?????.zip")):
+        first = int(file.stem[-5:])
+        arrays = read_arrays(file)
+        arrays |= read_arrays(file.with_name(f"{file.stem}_units.zip"))
+        for r in range(arrays["edges"].shape[1]):
+            b, k = first + r // 2, r % 2
+            if b <= n_permutations:
+                yield (
+                    b,
+                    k,
+                    [
+                        arrays["edges"][:, r],
+                        arrays["unit_bias"][r],
+                        arrays["head"][r],
+                        arrays["head_bias"][r],
+                    ],
+                )
+
+
+def loss_of(network: Network, hidden: np.ndarray, y: np.ndarray) -> float:
+    found = network.probabilities(network.output(hidden))
+    if network.task == "regression":
+        return np.mean((y - found[:, 0]) ** 2)
+    return -np.mean(np.log(found[np.arange(len(y)), y]))
+
+
+def pathway_changes(network, training, held, y) -> np.ndarray:
+    full = network.hidden(held)
+    means = network.hidden(training).mean(axis=0)
+    changes = []
+    for p in range(full.shape[1]):
+        without = full.copy()
+        without[:, p] = means[p]
+        changes.append(loss_of(network, without, y) - loss_of(network, full, y))
+    return np.array(changes)
+
+
+def edge_changes(network, training, held, y, mask) -> np.ndarray:
+    full = network.hidden(held)
+    changes = []
+    for gene, pathway in zip(*mask.edge_index, strict=True):
+        cut = held.copy()
+        cut[:, gene] = training[:, gene].mean()
+        without = full.copy()
+        without[:, pathway] = network.hidden(cut)[:, pathway]
+        changes.append(loss_of(network, without, y) - loss_of(network, full, y))
+    return np.array(changes)
+
+
+def test_effects_and_p_values_are_those_of_the_definition(done):
+    expected, study = slow(done), done.study
+    T = pd.DataFrame(expected.pathways, columns=expected.mask.pathways)[done.mask.pathways]
+    np.testing.assert_allclose(study.pathways["effect"], T.iloc[0], rtol=1e-4, atol=2e-6)
+    np.testing.assert_allclose(study.null, T.iloc[1:], rtol=1e-4, atol=2e-6)
+    p = (1 + (T.iloc[1:] >= T.iloc[0]).sum()) / len(T)
+    np.testing.assert_allclose(study.pathways["p"], p)
+    z = (T - T.mean()) / T.std(ddof=0)
+    highest = z.iloc[1:].max(axis=1).to_numpy()
+    p_fwer = [(1 + (highest >= z.iloc[0][name]).sum()) / len(T) for name in T]
+    np.testing.assert_allclose(study.pathways["p_fwer"], p_fwer)
+
+
+def test_edge_effects_are_those_of_the_definition(done):
+    expected, study = slow(done), done.study
+    edges = expected.mask.to_edges()
+    T = pd.DataFrame(
+        expected.edges, columns=pd.MultiIndex.from_frame(edges[["pathway", "gene"]])
+    ).sort_index(axis=1)
+    table = study.edges.set_index(["pathway", "gene"]).sort_index()
+    chosen = set(study.pathways.index[study.pathways["selected"]])
+    assert chosen, "nothing was selected: this test needs a stronger effect"
+    assert set(table.index) == {pair for pair in T.columns if pair[0] in chosen}
+    T = T[table.index]
+    np.testing.assert_allclose(table["effect"], T.iloc[0], rtol=1e-3, atol=2e-6)
+    p = (1 + (T.iloc[1:] >= T.iloc[0]).sum()) / len(T)
+    close = (np.abs(T.iloc[1:] - T.iloc[0]) < 1e-6).any()  # float32 may see a tie otherwise
+    np.testing.assert_allclose(table["p"][~close], p[~close])
+
+
+def test_the_planted_pathway_is_found_and_its_edges_point_the_right_way(binary):
+    study = binary.study
+    assert study.pathways["effect"].idxmax() in ("planted", "other_1")
+    top = study.pathways.loc[study.pathways["effect"].idxmax()]
+    assert top["p"] == 1 / 20
+    assert top["direction"] > 0
+    agreed = study.edges.query("pathway == @top.name and sign_agreement == 1")
+    assert len(agreed) >= 3
+    assert (agreed["sign"] == 1).all()
+
+
+def test_predictions_and_scores_are_of_held_out_samples(done):
+    expected, study = slow(done), done.study
+    predictions = study.predictions.sort_index()
+    columns = [name for name in predictions if name.startswith("prediction")]
+    for fold in (0, 1):
+        held = expected.fold_of == fold
+        outcome = [expected.outcome[fold, k] for k in range(2)]
+        mean = np.mean(outcome, axis=0)
+        shown = predictions.loc[held, columns].to_numpy()
+        y = done.y.sort_index()
+        if done.task == "binary":
+            mean = mean[:, 1:]
+        elif done.task == "regression":
+            mean = mean * y.std(ddof=0) + y.mean()
+        np.testing.assert_allclose(shown, mean, rtol=1e-4, atol=1e-5)
+        for k, row in study.scores.query("fold == @fold").set_index("seed").iterrows():
+            labels, found = expected.labels[held], outcome[k]
+            if done.task == "regression":
+                assert row["squared_error"] == pytest.approx(
+                    metrics.mean_squared_error(labels, found[:, 0]), rel=1e-4
+                )
+                assert row["r2"] == pytest.approx(metrics.r2_score(labels, found[:, 0]), abs=1e-4)
+            else:
+                assert row["log_loss"] == pytest.approx(metrics.log_loss(labels, found), rel=1e-4)
+                assert row["accuracy"] == metrics.accuracy_score(labels, found.argmax(axis=1))
+            if done.task == "binary":
+                assert row["auc"] == pytest.approx(metrics.roc_auc_score(labels, found[:, 1]))
+    assert predictions["y"].to_numpy().tolist() == done.y.sort_index().tolist()
+
+
+def test_tables_come_in_the_order_of_the_mask_and_of_the_samples(done):
+    study = done.study
+    assert study.mask is done.mask
+    assert study.pathways.index.equals(done.mask.pathways)
+    assert study.null.columns.equals(done.mask.pathways)
+    assert study.activity.columns.equals(done.mask.pathways)
+    assert study.predictions.index.tolist() == done.X.index.tolist()
+    assert study.activity.index.tolist() == done.X.index.tolist()
+    order = done.mask.to_edges().reset_index().set_index(["gene", "pathway"])["index"]
+    shown = order[pd.MultiIndex.from_frame(study.edges[["gene", "pathway"]])]
+    assert shown.is_monotonic_increasing
+
+
+# ---------------------------------------------------------------------------- blocks
+
+
+def test_label_vectors_that_fill_up_the_last_block_count_nowhere(
+    binary, tmp_path, monkeypatch, small_blocks
+):
+    shutil.copytree(binary.folder / "blocks", tmp_path / "blocks")
+    last = list((tmp_path / "blocks").glob("*labels00014*"))
+    assert len(last) == 4  # two folds, two files each
+    for file in last:
+        file.unlink()
+    real = blocks._label_columns
+
+    def garbage(plan, block):
+        Y = real(plan, block)
+        left = len(plan.index) - block.first
+        if left < plan.labels_a_block:
+            Y[:, left * len(plan.seeds) :] = 1 - Y[:, left * len(plan.seeds) :]
+        return Y
+
+    monkeypatch.setattr(blocks, "_label_columns", garbage)
+    call = {**binary.call, "checkpoint": tmp_path / "blocks"}
+    study = bm.crossfit(binary.mask, binary.X, binary.y, **call)
+    assert bytes_of(study, tmp_path / "s") == (binary.folder / "study").read_bytes()
+
+
+def test_blocks_are_of_nearly_equal_size_and_bounded():
+    mask = problem()[0]
+    assert blocks.labels_a_block(20, 2, 40, mask) == 20  # 40 of at most 256 networks
+    assert blocks.labels_a_block(200, 5, 40, mask) == 50  # 4 blocks of 51 at most
+    assert blocks.labels_a_block(10, 300, 40, mask) == 1
+    bytes_each = 5 * max(8 * 10**6 * mask.shape[1], 24 * mask.n_edges)
+    assert bytes_each * blocks.labels_a_block(200, 5, 10**6, mask) <= blocks.MEMORY
+
+
+def test_large_arrays_are_not_read_for_the_tables(binary):
+    names = read_arrays(binary.folder / "blocks" / "fold00_labels00007.zip").keys()
+    assert names == {"effects", "steps", "head", "head_bias"}
+
+
+# ---------------------------------------------------------------------------- leaks
+
+
+def plan_of(mask, X, y, groups=None):
+    settings = Settings("binary", None, "tanh", 1, 64, 1e-3, 0.5, 1e-3)
+    samples = read_samples(mask, X, y, "binary", groups)
+    return crossfit.make_plan(mask, samples, settings, 2, 1, 3, 0)
+
+
+def test_scaling_uses_the_training_part_only():
+    mask, X, y = problem()
+    X = X.assign(g3=7.0)  # constant
+    plan = plan_of(mask, X, y)
+    part = split(plan, 0)
+    np.testing.assert_allclose(part.X[part.training].mean(axis=0), 0, atol=1e-6)
+    deviation = part.X[part.training].std(axis=0)
+    constant = X.columns.get_loc("g3")
+    np.testing.assert_allclose(np.delete(deviation, constant), 1, atol=1e-5)
+    assert (part.X[:, constant] == 0).all()
+    wild = X.sort_index().copy()
+    wild.iloc[part.held_out] = wild.iloc[part.held_out] * -50 + 1000
+    changed = split(plan_of(mask, wild, y), 0)
+    assert np.array_equal(changed.X[part.training], part.X[part.training])
+    assert np.abs(changed.X[part.held_out]).max() == 10  # nothing goes beyond ten deviations
+
+
+def test_no_held_out_row_reaches_a_fit_and_no_subject_is_parted(monkeypatch):
+    mask, X, y = problem()
+    rng = np.random.default_rng(0)
+    groups = pd.Series(rng.permutation(np.repeat(np.arange(20), 4)), index=X.index)
+    y = (groups % 2).rename("y")
+    seen = []
+
+    def spy(self, fitted, watched, seeds, order_seed):
+        seen.append((fitted, watched))
+        return np.ones(self.n_networks, int)
+
+    monkeypatch.setattr(BlockTrainer, "fit", spy)
+    study = bm.crossfit(mask, X, y, groups=groups, **{**CALL, "permutations": 3})
+    assert len(seen) == 2
+    fold_of = study.predictions["fold"]
+    for fold, (fitted, watched) in enumerate(seen):
+        held = fold_of == fold
+        genes = X[sorted(X.columns)].to_numpy()  # the order that networks are trained in
+        scaled = StandardScaler().fit(genes[~held]).transform(genes).clip(-10, 10)
+        rows = [samples_in(part[0], scaled, X.index) for part in (fitted, watched)]
+        assert sorted(rows[0] + rows[1]) == sorted(X.index[~held])
+        subjects = [set(groups[rows[0]]), set(groups[rows[1]]), set(groups[held])]
+        assert sum(map(len, subjects)) == 20
+        assert len(set.union(*subjects)) == 20
+        for part, names in zip((fitted, watched), rows, strict=True):
+            assert part[1][:, 0].tolist() == y[names].tolist()  # the real labels are the first
+
+
+def samples_in(rows: np.ndarray, scaled: np.ndarray, names: pd.Index) -> list[str]:
+    """Whose rows these are."""
+    distance = np.abs(rows[:, None] - scaled[None]).max(axis=2)
+    assert (distance.min(axis=1) < 1e-4).all(), "a row of no sample"
+    return list(names[distance.argmin(axis=1)])
+
+
+def test_the_label_vectors_of_whole_subjects_are_whole():
+    mask, X, _ = problem()
+    groups = pd.Series(np.arange(80) // 4, index=X.index)
+    plan = plan_of(mask, X, (groups % 2), groups)
+    for row in plan.labels[plan.index]:
+        assert (pd.Series(row).groupby(plan.groups).nunique() == 1).all()
+
+
+# ---------------------------------------------------------------------------- order
+
+
+def test_the_order_of_samples_genes_and_pathways_changes_nothing(binary, tmp_path, small_blocks):
+    rng = np.random.default_rng(5)
+    mask = binary.mask.select(
+        rng.permutation(binary.mask.genes), rng.permutation(binary.mask.pathways)
+    )
+    X = binary.X.iloc[rng.permutation(80)][rng.permutation(binary.X.columns)]
+    y = binary.y.iloc[rng.permutation(80)]
+    study, before = bm.crossfit(mask, X, y, **CALL), binary.study
+    same = {"check_exact": True, "check_dtype": True}
+    order = before.mask.pathways
+    pd.testing.assert_frame_equal(study.pathways.loc[order], before.pathways, **same)
+    pd.testing.assert_frame_equal(study.null[order], before.null, **same)
+    pd.testing.assert_frame_equal(study.scores, before.scores, **same)
+    pd.testing.assert_series_equal(study.stability, before.stability, **same)
+    rows = before.predictions.index
+    pd.testing.assert_frame_equal(study.predictions.loc[rows], before.predictions, **same)
+    pd.testing.assert_frame_equal(study.activity.loc[rows, order], before.activity, **same)
+    by = ["pathway", "gene"]
+    a, b = (s.edges.sort_values(by, ignore_index=True) for s in (study, before))
+    pd.testing.assert_frame_equal(a, b, **same)
+    assert study.predictions.index.tolist() == X.index.tolist()
+    assert study.edges["pathway"].drop_duplicates().tolist() == [
+        name for name in mask.pathways if name in set(study.edges["pathway"])
+    ]
+
+
+# ---------------------------------------------------------------------------- interruptions
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(binary, tmp_path, monkeypatch, small_blocks):
+    real, calls = crossfit.run_block, []
+
+    def breaks(plan, block, folder):
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        calls.append(block)
+        real(plan, block, folder)
+
+    call = {**CALL, "checkpoint": tmp_path / "blocks"}
+    monkeypatch.setattr(crossfit, "run_block", breaks)
+    with pytest.raises(KeyboardInterrupt):
+        bm.crossfit(binary.mask, binary.X, binary.y, **call)
+    assert len(list((tmp_path / "blocks").glob("fold*[0-9].zip"))) == 2
+    rest = []
+    monkeypatch.setattr(
+        crossfit,
+        "run_block",
+        lambda plan, block, folder: [rest.append(block), real(plan, block, folder)],
+    )
+    study = bm.crossfit(binary.mask, binary.X, binary.y, **call)
+    assert bytes_of(study, tmp_path / "s") == (binary.folder / "study").read_bytes()
+    assert len(rest) == 4
+    assert not set(rest) & set(calls)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+import test_crossfit as t
+from biomask.inference import blocks
+blocks.MAX_REPLICATES = t.MAX_REPLICATES
+folder = Path({folder!r})
+if __name__ == "__main__":
+    study = t.bm.crossfit(*t.problem(), **{{**t.CALL, "checkpoint": folder / "blocks"}})
+    study.save(folder / "study")
+"""
+
+
+def other_process(folder: Path, hash_seed: int) -> subprocess.Popen:
+    """The same call, in a fresh Python."""
+    script = folder / "script.py"
+    script.write_text(SCRIPT.format(tests=str(Path(__file__).parent), folder=str(folder)))
+    environment = {**os.environ, "PYTHONHASHSEED": str(hash_seed)}
+    return subprocess.Popen([sys.executable, str(script)], env=environment)
+
+
+def test_another_process_gives_the_same_bytes_even_after_being_killed(binary, tmp_path):
+    process = other_process(tmp_path, 1)
+    while process.poll() is None and not list(tmp_path.glob("blocks/fold*[0-9].zip")):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    finished = len(list(tmp_path.glob("blocks/fold*[0-9].zip")))
+    assert 1 <= finished < 6
+    assert other_process(tmp_path, 2).wait() == 0
+    assert (tmp_path / "study").read_bytes() == (binary.folder / "study").read_bytes()
+
+
+def test_two_processes_at_a_time_give_the_same_bytes(binary, tmp_path, small_blocks):
+    try:
+        study = bm.crossfit(binary.mask, binary.X, binary.y, **CALL, n_jobs=2)
+    finally:
+        get_reusable_executor().shutdown(wait=True)
+    assert bytes_of(study, tmp_path / "s") == (binary.folder / "study").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"mask": lambda m: m.select(pathways=m.pathways[::-1])}, "mask: "),
+        ({"X": lambda X: X + 1}, "data: "),
+        ({"y": lambda y: 1 - y}, "labels: "),
+        ({"groups": lambda _: np.arange(80)}, "subjects: None there, 80 here"),
+        ({"seeds": lambda _: 3}, "seeds: 2 there, 3 here"),
+        ({"learning_rate": lambda _: 0.5}, "learning_rate: 0.01 there, 0.5 here"),
+        ({"random_state": lambda _: 5}, "random_state: 4 there, 5 here"),
+    ],
+)
+def test_the_checkpoint_of_another_study_is_refused(binary, change, named, small_blocks):
+    call = {"mask": binary.mask, "X": binary.X, "y": binary.y, **binary.call}
+    for name, changed in change.items():
+        call[name] = changed(call.get(name))
+    with pytest.raises(StorageError, match="the checkpoint belongs to another study") as caught:
+        bm.crossfit(**call)
+    assert named in str(caught.value)
+    assert caught.value.code == "E-CHECKPOINT"
+
+
+def test_groups_and_strata_are_not_the_same_labels():
+    g = np.array([0, 1, 0, 1])
+    assert crossfit._digest(g, g, None) != crossfit._digest(g, None, g)
+    assert crossfit._digest(["a", "b"]) != crossfit._digest(["a\0b"])
+
+
+@pytest.mark.parametrize("part", ["fold01_labels00007.zip", "fold01_labels00007_units.zip"])
+def test_a_damaged_block_is_refused(binary, tmp_path, part, small_blocks):
+    shutil.copytree(binary.folder / "blocks", tmp_path / "blocks")
+    file = tmp_path / "blocks" / part
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(StorageError) as caught:
+        bm.crossfit(
+            binary.mask, binary.X, binary.y, **{**binary.call, "checkpoint": tmp_path / "blocks"}
+        )
+    assert caught.value.file == str(file)
+
+
+@pytest.mark.parametrize("content", ["[1, 2]", "{", None])
+def test_a_folder_that_is_no_checkpoint_is_refused(binary, tmp_path, content, small_blocks):
+    folder = tmp_path / "blocks"
+    shutil.copytree(binary.folder / "blocks", folder)
+    (folder / "study.json").unlink()
+    if content is not None:
+        (folder / "study.json").write_text(content)
+    with pytest.raises(StorageError) as caught:
+        bm.crossfit(binary.mask, binary.X, binary.y, **{**binary.call, "checkpoint": folder})
+    assert caught.value.code == "E-CHECKPOINT"
+
+
+# ---------------------------------------------------------------------------- arguments
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"folds": 1}, "folds must be between 2 and"),
+        ({"seeds": 0}, "seeds must be a whole number of at least 1. Received: seeds=0"),
+        ({"seeds": True}, "seeds must be a whole number"),
+        ({"epochs": 2.5}, "epochs must be a whole number"),
+        ({"batch_size": 0}, "batch_size must be"),
+        ({"permutations": -1}, "permutations must be a whole number of at least 0"),
+        ({"permutations": 9.0}, "permutations must be a whole number"),
+        ({"random_state": -1}, "random_state must be a whole number of at least 0"),
+        ({"activation": "step"}, "activation 'step' has no NumPy counterpart"),
+        ({"task": "ranking"}, "task must be one of binary"),
+        ({"learning_rate": 0.0}, "learning_rate must be a number above 0"),
+        ({"dropout": 1.0}, "dropout must be at least 0 and below 1"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_refused_by_name(given, message):
+    mask, X, y = problem()
+    with pytest.raises(ArgumentError, match=message):
+        bm.crossfit(mask, X, y, **{**CALL, **given})
+
+
+def test_labels_that_cannot_be_permuted_are_refused():
+    mask, X, y = problem()
+    with pytest.raises(DataError, match="no permutation of these labels"):
+        bm.crossfit(mask, X, y, strata=y, **CALL)
+
+
+def test_settings_hold_everything_that_was_asked_for(binary):
+    settings = binary.study.settings
+    for name, value in CALL.items():
+        if name != "progress":
+            assert settings[name] == value
+    assert settings["mask"] == binary.mask.digest
+    assert settings["samples"] == 80
+    assert settings["labels_a_block"] == 7
+    left_out = {"mask", "X", "y", "groups", "strata", "n_jobs", "checkpoint", "progress"}
+    assert set(inspect.signature(bm.crossfit).parameters) - left_out <= settings.keys()
