@@ -96,8 +96,7 @@ def _check(study: object, comparison: object) -> None:
 
 def _remarks(study: Study) -> str:
     items = "\n".join(
-        f"<li{' class=warns' * warns}>{_words(words)}</li>"
-        for words, warns in text.remarks(study)
+        f"<li{' class=warns' * warns}>{_words(words)}</li>" for words, warns in text.remarks(study)
     )
     return f'<ul class="remarks">\n{items}\n</ul>'
 
