@@ -347,6 +347,7 @@ def test_no_held_out_row_reaches_a_fit_and_no_subject_is_parted(monkeypatch):
         return np.ones(self.n_networks, int)
 
     monkeypatch.setattr(BlockTrainer, "fit", spy)
+    monkeypatch.setattr(blocks, "MIN_WATCHED", 1)
     study = bm.crossfit(mask, X, y, groups=groups, **{**CALL, "permutations": 3})
     assert len(seen) == 2
     fold_of = study.predictions["fold"]
@@ -356,6 +357,7 @@ def test_no_held_out_row_reaches_a_fit_and_no_subject_is_parted(monkeypatch):
         scaled = StandardScaler().fit(genes[~held]).transform(genes).clip(-10, 10)
         rows = [samples_in(part[0], scaled, X.index) for part in (fitted, watched)]
         assert sorted(rows[0] + rows[1]) == sorted(X.index[~held])
+        assert len(rows[1]) == 8  # 15 % of ten subjects
         subjects = [set(groups[rows[0]]), set(groups[rows[1]]), set(groups[held])]
         assert sum(map(len, subjects)) == 20
         assert len(set.union(*subjects)) == 20

@@ -97,8 +97,6 @@ def test_strata_that_cannot_be_spread_still_make_silent_full_folds(groups, strat
         (10, 1, None, "between 2 and the number of samples, 10. Received: folds=1"),
         (10, 11, None, "between 2 and the number of samples, 10. Received: folds=11"),
         (10, 4, np.arange(10) % 3, "between 2 and the number of subjects, 3. Received: folds=4"),
-        (10, 2, np.arange(10) % 3, "3 subjects in 2 folds leave 1 to train on"),
-        (2, 2, None, "2 samples in 2 folds leave 1 to train on"),
     ],
 )
 def test_folds_that_cannot_be_made_are_refused(n, folds, groups, message):
@@ -129,3 +127,9 @@ def test_something_is_fitted_and_something_watched(share):
     fitted, watched = inner_split(np.arange(3), share, 0, None)
     assert len(fitted) >= 1
     assert len(watched) >= 1
+
+
+def test_a_single_subject_is_fitted():
+    fitted, watched = inner_split(np.arange(5), 0.15, 0, np.zeros(5, int))
+    assert fitted.tolist() == [0, 1, 2, 3, 4]
+    assert len(watched) == 0

@@ -35,13 +35,18 @@ def outer_folds(
     Raises
     ------
     ArgumentError
-        Fewer than 2 folds, more than there are samples or subjects, or so few of these that a
-        fold's training part cannot be parted again for early stopping.
+        Fewer than 2 folds, or more than there are samples or subjects.
     """
     unit, first = np.arange(n), np.arange(n)
     if groups is not None:
         _, first, unit = np.unique(groups, return_index=True, return_inverse=True)
-    _check(folds, len(first), "samples" if groups is None else "subjects")
+    if not 2 <= folds <= len(first):
+        kind = "samples" if groups is None else "subjects"
+        raise ArgumentError(
+            f"folds must be between 2 and the number of {kind}, {len(first)}. "
+            f"Received: folds={folds}",
+            code="E-FOLDS",
+        )
     stratum = None if strata is None else strata[first]
     if stratum is None or (stratum[unit] != strata).any() or np.bincount(stratum).max() < folds:
         splits = KFold(folds, shuffle=True, random_state=seed).split(first)
@@ -58,12 +63,13 @@ def inner_split(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(fitted, watched): the training samples, parted for early stopping.
 
-    Whole subjects are watched where there are groups. At least one sample, or subject, is in each.
+    Whole subjects are watched where there are groups. At least one sample, or subject, is in each;
+    a single one is fitted.
 
     Parameters
     ----------
     training : int array
-        Positions of the training samples, or of those of at least two subjects.
+        Positions of the training samples.
     share : float
         Of them to watch, between 0 and 1.
     seed : int
@@ -75,19 +81,3 @@ def inner_split(
     n_watched = min(max(1, round(share * len(names))), len(names) - 1)
     watched = np.isin(unit, names[order[:n_watched]])
     return training[~watched], training[watched]
-
-
-def _check(folds: int, n_units: int, kind: str) -> None:
-    if not 2 <= folds <= n_units:
-        raise ArgumentError(
-            f"folds must be between 2 and the number of {kind}, {n_units}. Received: folds={folds}",
-            code="E-FOLDS",
-        )
-    left = n_units - -(-n_units // folds)
-    if left < 2:
-        raise ArgumentError(
-            f"{n_units} {kind} in {folds} folds leave {left} to train on; at least 2 are needed, "
-            "one of them for early stopping",
-            code="E-FOLDS",
-            hint="Use more folds." if n_units > 2 else "",
-        )

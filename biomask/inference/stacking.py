@@ -44,7 +44,6 @@ class StackTrainer(Networks):
             self._stack,
             settings.activation,
             replicates=n_seeds,
-            kernel_initializer=START,
             kernel_regularizer=decay,
             seed=list(range(n_seeds)),
         )
@@ -94,8 +93,8 @@ class StackTrainer(Networks):
 
 
 def _start(mask: Mask, seeds: Sequence[int]) -> np.ndarray:
-    """Edges as `build_model` starts them on this mask alone, shape (n_edges, K)."""
-    alone = MaskedDense(mask, replicates=len(seeds), seed=list(seeds))
+    """Edges as networks on this mask alone start, shape (n_edges, K): a stack has larger fans."""
+    alone = MaskedDense(mask, replicates=len(seeds), kernel_initializer=START, seed=list(seeds))
     return alone.initial_edges((mask.n_edges, len(seeds))).numpy()
 
 
