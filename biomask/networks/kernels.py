@@ -135,23 +135,21 @@ class DenseKernel:
 
     def __init__(self, edges: Edges):
         self.edges = edges
-        shift = np.arange(edges.networks, dtype=np.int32)[:, None]
-        rows, cols = np.broadcast_arrays(edges.rows[None], edges.cols[None] + 0 * shift)
-        if edges.own_input:
-            index = [np.broadcast_to(shift, rows.shape), rows, cols]
-            self._shape = [edges.networks, edges.n_genes, edges.n_pathways]
-        else:
-            index = [rows, cols + shift * edges.n_pathways]
-            self._shape = [edges.n_genes, edges.networks * edges.n_pathways]
+        cell = edges.rows.astype(np.int64) * edges.n_pathways + edges.cols
         with tf.init_scope():
-            self._index = tf.constant(np.stack([i.ravel() for i in index], axis=1), tf.int32)
+            self._cell = tf.constant(cell[:, None])
 
     def __call__(self, x: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
-        flat = tf.reshape(tf.transpose(w), [-1])
-        matrix = tf.scatter_nd(self._index, flat, self._shape)
-        if self.edges.own_input:
-            return tf.einsum("brg,rgp->brp", x, matrix)
-        return tf.reshape(tf.matmul(x, matrix), [-1, *self.edges.output_shape])
+        edges = self.edges
+        n, shape = edges.networks, [edges.n_genes, edges.n_pathways]
+        # An edge's weights of all networks lie side by side and are scattered as one piece.
+        matrix = tf.scatter_nd(self._cell, tf.reshape(w, [len(edges), n]), [shape[0] * shape[1], n])
+        if edges.own_input:
+            return tf.einsum("brg,rgp->brp", x, tf.reshape(tf.transpose(matrix), [n, *shape]))
+        y = tf.matmul(x, tf.reshape(matrix, [shape[0], shape[1] * n]))
+        if n > 1:
+            y = tf.transpose(tf.reshape(y, [-1, shape[1], n]), [0, 2, 1])
+        return tf.reshape(y, [-1, *edges.output_shape])
 
 
 class BatchedKernel:
