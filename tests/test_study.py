@@ -1,0 +1,321 @@
+"""Study: tables worked out by hand, what is said with them, and files that keep every bit."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import biomask as bm
+from biomask.errors import StorageError
+from biomask.inference import assembly, crossfit
+from biomask.inference.labels import read_samples
+from biomask.inference.training import Settings
+from biomask.storage import read_zip, write_zip
+
+TABLES = ("pathways", "edges", "scores", "null", "predictions", "activity")
+SETS = {
+    "<b>one</b> & \"two\" 'é'": ["g0", "g1", "g2", "g3"],
+    "twin": ["g4", "g5", "g6", "g7", "g8"],
+    "twin again": ["g4", "g5", "g6", "g7", "g8"],
+    "Z": ["g9", "g0"],
+}
+
+
+def made(
+    y,
+    task: str = "binary",
+    *,
+    permutations: int = 19,
+    effects: np.ndarray | None = None,
+    seeds: int = 2,
+    folds: int = 2,
+    index=None,
+) -> bm.Study:
+    """A study whose networks were never trained: the blocks hold chosen or random numbers.
+
+    `effects` are the sums of a fold, (label vectors, seeds, pathways), the same in each.
+    """
+    mask, rng = bm.Mask.from_sets(SETS), np.random.default_rng(0)
+    n, P = len(y), mask.shape[1]
+    X = pd.DataFrame(rng.normal(size=(n, 10)), columns=mask.genes, index=index)
+    samples = read_samples(mask, X, y, task)
+    n_classes = len(samples.classes) if task == "multiclass" else None
+    settings = Settings(task, n_classes, "tanh", 5, 64, 1e-3, 0.5, 1e-3)
+    plan = crossfit.make_plan(mask, samples, settings, folds, seeds, permutations, 0)
+    C, blocks = n_classes or 1, []
+    for block in plan.blocks:
+        held = len(plan.held_out[block.fold])
+        random = rng.normal(size=(plan.labels_a_block, seeds, P))
+        blocks.append(
+            {
+                "effects": random if effects is None else effects,
+                "outputs": rng.normal(size=(held, seeds, C)).astype(np.float32),
+                "activity": rng.normal(size=(held, P)).astype(np.float32),
+                "direction": rng.normal(size=(seeds, P, C) if n_classes else (seeds, P)),
+                "head": rng.normal(size=(seeds, P, C)),
+                "turn": np.ones((seeds, P)),
+                "edges": rng.normal(size=(mask.n_edges, seeds)),
+            }
+        )
+    study = assembly.assemble(plan, samples, blocks, crossfit._facts(plan, samples, mask))
+    edges = rng.normal(size=(len(plan.index), mask.n_edges))
+    study = assembly.with_edges(study, plan, np.arange(mask.n_edges), edges, blocks)
+    return assembly.in_given_order(study, mask, samples)
+
+
+def labels(n: int = 20) -> np.ndarray:
+    return np.arange(n) % 2
+
+
+@pytest.fixture(scope="module")
+def study():
+    return made(labels())
+
+
+# ---------------------------------------------------------------------------- the tables
+
+
+def test_effects_p_values_and_the_null_by_hand():
+    sums = np.zeros((20, 2, 4))
+    sums[:, :, 1] = np.arange(20, 0, -1)[:, None]  # the real labels have the largest effect
+    sums[:, :, 2] = np.arange(20)[:, None]  # the smallest
+    sums[:, :, 3] = np.where(np.arange(20) < 5, 3, 1)[:, None]  # four ties with the real ones
+    sums[0, :, 1] += [-4, 4]  # seeds are averaged
+    table = made(labels(20), effects=sums).pathways
+    # 20 samples in two folds: the effect is (sum + sum) / 20
+    np.testing.assert_allclose(table["effect"], [0, 2.0, 0, 0.3])
+    np.testing.assert_allclose(table["p"], [1, 1 / 20, 1, 5 / 20])
+    np.testing.assert_allclose(table["null_mean"], [0, 1.0, 1.0, (4 * 0.3 + 15 * 0.1) / 19])
+    np.testing.assert_allclose(table["null_low"].iloc[1], np.quantile(np.arange(1, 20) / 10, 0.05))
+    np.testing.assert_allclose(table["q"], [1, 0.2, 1, 0.5])
+    assert table["size"].tolist() == [4, 5, 5, 2]
+    assert table["not_separable"].tolist() == [pd.NA, 1, 1, pd.NA]
+    assert table["p_fwer"].iloc[0] == 1, "what never changes cannot be significant"
+
+
+def test_ranks_and_stability_by_hand():
+    sums = np.zeros((1, 2, 4))
+    sums[0] = [[4, 3, 2, 1], [4, 3, 1, 2]]  # the two seeds swap the last two
+    study = made(labels(), permutations=0, effects=sums)
+    assert study.pathways["rank_median"].tolist() == [1, 2, 3.5, 3.5]
+    assert study.stability["seeds"] == pytest.approx(0.8)  # Spearman: 1 - 6 * 2 / (4 * 15)
+    assert study.stability["folds"] == pytest.approx(1)
+    assert study.stability["top"] == 2
+    assert study.stability["top_index"] == pytest.approx(1)
+    assert study.pathways["p"].tolist() == [1] * 4  # without permutations nothing is significant
+    assert not study.pathways["selected"].any()
+
+
+def test_a_direction_is_the_mean_over_folds_by_size_and_passes_over_a_fold_without_one():
+    study = made(labels(5), permutations=0, seeds=1)
+    directions = [np.array([[1.0, 2, np.nan, np.nan]]), np.array([[2.0, np.nan, 4, np.nan]])]
+
+    class TwoFolds:
+        mask = study.mask
+        held_out = (np.arange(3), np.arange(3, 5))
+
+    effects, each = np.zeros((1, 4)), np.zeros((2, 1, 4))
+    first = {f: {"direction": d} for f, d in enumerate(directions)}
+    table = assembly._pathway_table(TwoFolds, effects, each, first, [])
+    np.testing.assert_allclose(table["direction"], [(3 * 1 + 2 * 2) / 5, 2, 4, np.nan])
+
+
+def test_several_classes_have_a_column_each_whatever_they_are_called():
+    study = made(["y", "fold", "x"] * 6, "multiclass", permutations=2)
+    names = ["prediction_fold", "prediction_x", "prediction_y"]
+    assert study.predictions.columns.tolist() == ["y", "fold", *names]
+    np.testing.assert_allclose(study.predictions[names].sum(axis=1), 1, rtol=1e-6)
+    assert {"direction_fold", "direction_x", "direction_y"} <= set(study.pathways)
+
+
+def test_a_score_of_a_fold_with_one_class_has_no_auc():
+    found = assembly.score(np.ones(3), np.array([[1e4], [0.0], [2.0]]), "binary")
+    assert np.isnan(found["auc"])
+    assert found["log_loss"] == pytest.approx((0 + np.log(2) + np.log1p(np.exp(-2))) / 3)
+    assert found["accuracy"] == pytest.approx(2 / 3)  # a tie goes to class 0
+
+
+# ---------------------------------------------------------------------------- what is said
+
+
+def test_three_against_three_says_that_no_p_can_reach_the_level():
+    study = made([0, 0, 0, 1, 1, 1])
+    assert len(study.null) == 9  # of 20 ways to deal the labels, ten are different questions
+    assert study.notes[0] == (
+        "no p can reach 0.05 with 3 against 3: the labels can be dealt in only 10 different "
+        "ways, so the smallest p is 0.1"
+    )
+
+
+def test_too_few_permutations_for_q_are_said():
+    notes = made(labels(), permutations=19).notes
+    assert any(
+        note.startswith("19 permutations are too few for q") and "rely on p_fwer" in note
+        for note in notes
+    )
+    assert not any("too few for q" in note for note in made(labels(), permutations=79).notes)
+
+
+@pytest.mark.parametrize(
+    ("second", "said"),
+    [
+        ([1, 2, 3, 4], "the ranking is stable"),
+        ([2, 1, 4, 3], "the stability of the ranking is intermediate"),  # Spearman .6
+        ([2, 4, 1, 3], "the ranking is not stable"),  # Spearman 0
+    ],
+)
+def test_the_stability_of_the_ranking_is_said(second, said):
+    sums = np.array([[[1, 2, 3, 4], second]], float)
+    assert said in made(labels(), permutations=0, effects=sums).notes
+
+
+def test_with_one_seed_no_stability_is_claimed():
+    assert any("was not assessed" in note for note in made(labels(), seeds=1).notes)
+
+
+def test_the_number_of_selected_pathways_is_said():
+    sums = np.tile(np.arange(20.0)[::-1, None, None], (1, 2, 4))
+    study = made(labels(), effects=sums)
+    assert study.pathways["selected"].all()
+    assert "4 of 4 pathways are selected (p_fwer or q at most 0.05)" in study.notes
+
+
+# ---------------------------------------------------------------------------- files
+
+
+def assert_same(a: bm.Study, b: bm.Study) -> None:
+    for name in TABLES:
+        pd.testing.assert_frame_equal(getattr(a, name), getattr(b, name), check_exact=True)
+        assert getattr(a, name).columns.tolist() == getattr(b, name).columns.tolist()
+    pd.testing.assert_series_equal(a.stability, b.stability, check_exact=True)
+    assert a.mask == b.mask
+    assert a.settings == b.settings
+    assert a.notes == b.notes
+
+
+@pytest.mark.parametrize(
+    ("y", "task", "index"),
+    [
+        (labels(), "binary", None),
+        (labels() == 1, "binary", [f"s{k}" for k in range(20)]),
+        (np.where(labels(), "case", "control"), "binary", range(5, 25)),
+        (pd.Categorical(list("abcde") * 4), "multiclass", [f"<{k}>" for k in range(20)]),
+        (np.linspace(-1, 1e-9, 20), "regression", pd.date_range("2020-01-01", periods=20)),
+    ],
+)
+def test_what_is_saved_is_what_is_read(tmp_path, y, task, index):
+    study = made(y, task, index=index)
+    study.save(tmp_path / "s.biomask")
+    assert_same(bm.load_study(tmp_path / "s.biomask"), study)
+
+
+def test_the_same_study_has_the_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        made(labels()).save(tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    bm.load_study(tmp_path / "a").save(tmp_path / "c")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "c").read_bytes()
+
+
+def test_no_changed_byte_goes_unseen(study, tmp_path):
+    study.save(tmp_path / "s")
+    content = (tmp_path / "s").read_bytes()
+    refused = 0
+    for position in range(0, len(content), len(content) // 97):
+        changed = bytearray(content)
+        changed[position] ^= 0x10
+        (tmp_path / "t").write_bytes(changed)
+        try:
+            found = bm.load_study(tmp_path / "t")
+        except StorageError:
+            refused += 1
+        else:  # a byte of the zip's own headers, such as a date
+            assert_same(found, study)
+    assert refused > 80
+
+
+def test_a_file_of_another_kind_or_version_is_refused(study, tmp_path):
+    study.save(tmp_path / "s")
+    manifest, members = read_zip(tmp_path / "s")
+    for change, message in [
+        ({"kind": "biomask model"}, "this is a biomask model, not a biomask study"),
+        ({"schema": 2}, "the file has schema 2, this biomask reads 1"),
+    ]:
+        write_zip(tmp_path / "t", members, {**manifest, **change})
+        with pytest.raises(StorageError, match=message):
+            bm.load_study(tmp_path / "t")
+    with pytest.raises(StorageError, match="no such file"):
+        bm.load_study(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("member", "content"),
+    [
+        ("pathways.json", b"[]"),
+        ("edges.json", b"{}"),
+        ("null.npy", b"nonsense"),
+        ("mask.json", b"{}"),
+        ("scores.json", json.dumps({"index": {"values": [1, 2]}, "columns": []}).encode()),
+        ("stability.json", None),
+    ],
+)
+def test_a_study_with_sound_hashes_and_unsound_content_is_refused(study, tmp_path, member, content):
+    study.save(tmp_path / "s")
+    manifest, members = read_zip(tmp_path / "s")
+    if content is None:
+        del members[member]
+    else:
+        members[member] = content
+    write_zip(tmp_path / "t", members, manifest)
+    with pytest.raises(StorageError):
+        bm.load_study(tmp_path / "t")
+
+
+def test_a_study_opens_without_tensorflow(study, tmp_path):
+    study.save(tmp_path / "s")
+    code = (
+        "import sys, biomask as bm\n"
+        f"study = bm.load_study({str(tmp_path / 's')!r})\n"
+        "study._repr_html_(), study.top(2)\n"
+        "print(sorted({'tensorflow', 'keras', 'sklearn', 'joblib'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+# ---------------------------------------------------------------------------- as an object
+
+
+def test_names_are_escaped_in_html(study):
+    page = study.replace(notes=["1 < 2 <script>"])._repr_html_()
+    assert "&lt;b&gt;one&lt;/b&gt; &amp;" in page
+    assert "<b>one" not in page
+    assert "<script>" not in page
+    assert "1 &lt; 2" in page
+
+
+def test_a_study_cannot_be_changed_by_accident(study, tmp_path):
+    before = {name: getattr(study, name).copy() for name in TABLES}
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        study.pathways = None
+    other = study.replace(notes=[])
+    assert study.notes
+    assert not other.notes
+    study.top(1), study._repr_html_(), repr(study), study.save(tmp_path / "s")
+    for name, table in before.items():
+        pd.testing.assert_frame_equal(getattr(study, name), table, check_exact=True)
+
+
+def test_top_orders_by_effect(study):
+    effects = study.top(3)["effect"]
+    assert effects.tolist() == sorted(study.pathways["effect"], reverse=True)[:3]
+
+
+def test_repr_counts(study):
+    assert repr(study) == "Study(4 pathways, 20 samples, 2 folds x 2 seeds x 20 label vectors)"
