@@ -1,0 +1,349 @@
+"""compare_models: every number from the stored outputs again, and no held-out row in any fit."""
+
+from __future__ import annotations
+
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from reference_network import Network, train
+from scipy import special, stats
+from sklearn import metrics
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.preprocessing import StandardScaler
+
+import biomask as bm
+from biomask.errors import ArgumentError, BiomaskWarning
+from biomask.inference import blocks, compare, training
+from biomask.inference.compare import DENSE, FOREST, LINEAR, MASKED, MEANS, REWIRED
+from biomask.inference.folds import outer_folds
+from biomask.inference.simulated_masks import decoy_mask
+from biomask.inference.stacking import StackTrainer
+from biomask.inference.training import Settings
+
+N_REWIRED = 19
+CALL = {
+    "folds": 2,
+    "seeds": 2,
+    "rewired": N_REWIRED,
+    "epochs": 30,
+    "batch_size": 32,
+    "dropout": 0.2,
+    "l2": 0.1,
+    "random_state": 3,
+    "progress": False,
+}
+MASK = decoy_mask(jaccard_index=0.0, n_decoys=0, n_pathways=12, size=10)
+
+
+def simulated(task: str, n_subjects: int | None = None):
+    return bm.simulate(
+        MASK,
+        n_samples=80,
+        active=["planted"],
+        effect=6.0,
+        task=task,
+        gene_correlation=0.4,
+        n_subjects=n_subjects,
+        random_state=1,
+    )
+
+
+def compared(task: str, **given) -> SimpleNamespace:
+    """The table, and what the networks put out on the held-out samples of each fold."""
+    sim, stored = simulated(task, given.pop("n_subjects", None)), []
+    groups = sim.groups
+    real = StackTrainer.outputs
+
+    def keep(self, X):
+        stored.append(real(self, X))
+        return stored[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StackTrainer, "outputs", keep)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", BiomaskWarning)
+            table = bm.compare_models(MASK, sim.X, sim.y, task, groups, **{**CALL, **given})
+    X, y = sim.X.sort_index(), sim.y.sort_index().to_numpy(float)
+    codes = None if groups is None else pd.factorize(groups.sort_index(), sort=True)[0]
+    held = outer_folds(80, 2, CALL["random_state"], codes, None)
+    y = (y - y.mean()) / y.std() if task == "regression" else y
+    return SimpleNamespace(table=table, X=X, y=y, held=held, stored=stored, task=task, groups=codes)
+
+
+@pytest.fixture(scope="module")
+def binary():
+    return compared("binary")
+
+
+@pytest.fixture(scope="module")
+def regression():
+    return compared("regression", rewired=2, seeds=1)
+
+
+# ---------------------------------------------------------------------------- the table
+
+
+def outputs_again(done) -> dict[str, np.ndarray]:
+    """Logits, or values, of every model for the samples in the order of the folds."""
+    parts: dict[str, list] = {}
+    for fold, held in enumerate(done.held):
+        stack, dense = done.stored[2 * fold : 2 * fold + 2]  # (n, K, M, C), in the order of fits
+        for m in range(stack.shape[2]):
+            name = MASKED if m == 0 else f"{REWIRED} {m}"
+            parts.setdefault(name, []).append(stack[:, :, m, 0].mean(axis=1))
+        parts.setdefault(DENSE, []).append(dense[:, :, 0, 0].mean(axis=1))
+        for name, values in baselines(done, held).items():
+            parts.setdefault(name, []).append(values)
+    return {name: np.concatenate(pieces) for name, pieces in parts.items()}
+
+
+def baselines(done, held) -> dict[str, np.ndarray]:
+    X, y = done.X.to_numpy(np.float64), done.y.astype(np.float32)
+    left = np.setdiff1d(np.arange(80), held)
+    Z = StandardScaler().fit(X[left]).transform(X).clip(-10, 10).astype(np.float32)
+    means = np.stack(
+        [Z[:, MASK.genes.get_indexer(g)].mean(axis=1) for g in MASK.to_sets().values()], axis=1
+    )
+    means = means / means[left].std(axis=0)
+    found = {}
+    for name, values in ((LINEAR, Z), (FOREST, Z), (MEANS, means)):
+        if done.task == "regression":
+            model = (
+                Ridge(alpha=40) if name != FOREST else RandomForestRegressor(500, random_state=3)
+            )
+            found[name] = model.fit(values[left], y[left]).predict(values[held])
+        else:
+            model = LogisticRegression(C=0.01, max_iter=2000)
+            if name == FOREST:
+                model = RandomForestClassifier(500, random_state=3)
+            chance = model.fit(values[left], y[left]).predict_proba(values[held]).clip(1e-3)
+            found[name] = np.log(chance[:, 1] / chance[:, 0])
+    return found
+
+
+def losses_again(done) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    y = done.y[np.concatenate(done.held)]
+    outputs = outputs_again(done)
+    if done.task == "regression":
+        return pd.DataFrame({k: (y - z) ** 2 for k, z in outputs.items()}), outputs
+    sign = np.where(y == 1, -1, 1)
+    return pd.DataFrame({k: np.logaddexp(0, sign * z) for k, z in outputs.items()}), outputs
+
+
+@pytest.mark.parametrize("name", [MASKED, DENSE, LINEAR, FOREST, MEANS])
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_a_row_is_what_its_outputs_say(request, task, name):
+    done = request.getfixturevalue(task)
+    losses, outputs = losses_again(done)
+    y, row = done.y[np.concatenate(done.held)], done.table.loc[name]
+    if task == "binary":
+        chance = special.expit(outputs[name])
+        assert row["loss"] == pytest.approx(metrics.log_loss(y, chance), rel=1e-4)
+        assert row["auc"] == pytest.approx(metrics.roc_auc_score(y, chance), abs=2e-3)
+        assert row["accuracy"] == pytest.approx(metrics.accuracy_score(y, chance > 0.5), abs=0.013)
+    else:
+        assert row["loss"] == pytest.approx(metrics.mean_squared_error(y, outputs[name]), rel=1e-4)
+        assert row["r2"] == pytest.approx(metrics.r2_score(y, outputs[name]), rel=1e-3)
+    paired = losses[name] - losses[MASKED]
+    interval = paired.mean() + stats.sem(paired) * stats.t.ppf([0.025, 0.975], 79)
+    assert row["difference"] == pytest.approx(paired.mean(), rel=1e-3, abs=1e-6)
+    np.testing.assert_allclose(row[["low", "high"]].astype(float), interval, rtol=1e-3, atol=1e-6)
+
+
+def test_the_row_of_the_rewired_masks_is_their_mean(binary):
+    losses, _ = losses_again(binary)
+    names = [f"{REWIRED} {r}" for r in range(1, N_REWIRED + 1)]
+    means = losses[names].mean()
+    np.testing.assert_allclose(binary.table.attrs["rewired"], means, rtol=1e-4)
+    row = binary.table.loc[REWIRED]
+    assert row["loss"] == pytest.approx(means.mean(), rel=1e-4)
+    paired = losses[names].mean(axis=1) - losses[MASKED]
+    assert row["high"] - row["low"] == pytest.approx(
+        2 * stats.sem(paired) * stats.t.ppf(0.975, 79), rel=1e-3
+    )
+
+
+def test_a_true_mask_with_a_strong_truth_beats_rewired_masks(binary):
+    table = binary.table
+    better = sum(loss <= table.loc[MASKED, "loss"] for loss in table.attrs["rewired"])
+    assert table.attrs["p_annotation"] == (1 + better) / (1 + N_REWIRED)
+    assert table.attrs["p_annotation"] == 0.05
+    assert table.index.tolist() == [MASKED, REWIRED, DENSE, LINEAR, FOREST, MEANS]
+
+
+def test_the_sentence_says_it_both_ways():
+    assert compare.annotation_sentence(0.048, 20).startswith(
+        "The annotation is better than random masks of the same shape at predicting the outcome "
+        "(p = 0.048, 20 rewired masks)."
+    )
+    said = compare.annotation_sentence(0.3333, 2)
+    assert said.startswith("The annotation is not better than random masks of the same shape")
+    assert "(p = 0.333, 2 rewired masks)" in said
+    assert "anti-conservative" in said
+
+
+def test_the_table_carries_its_sentence(regression):
+    attrs = regression.table.attrs
+    assert attrs["sentence"] == compare.annotation_sentence(attrs["p_annotation"], 2)
+
+
+def test_with_subjects_each_counts_once():
+    done = compared("binary", n_subjects=16, rewired=1, seeds=1, epochs=1)
+    losses, _ = losses_again(done)
+    subject = done.groups[np.concatenate(done.held)]
+    paired = (losses[LINEAR] - losses[MASKED]).groupby(subject).mean()
+    row = done.table.loc[LINEAR]
+    assert row["difference"] == pytest.approx(paired.mean(), rel=1e-3)
+    half = stats.sem(paired) * stats.t.ppf(0.975, 15)
+    assert row["high"] - row["difference"] == pytest.approx(half, rel=1e-3)
+
+
+# ---------------------------------------------------------------------------- leaks
+
+
+def test_no_held_out_row_reaches_any_fit(monkeypatch):
+    sim = simulated("binary")
+    marked = sim.X.sort_index()
+    seen = []
+
+    def spy_network(self, fitted, watched, seeds, order_seed):
+        seen.append(np.concatenate([fitted[0], watched[0]]))
+        return np.ones(self.n_networks, int)
+
+    def spy(cls):
+        real = cls.fit
+
+        def fit(self, X, y):
+            seen.append(np.asarray(X))
+            return real(self, X, y)
+
+        monkeypatch.setattr(cls, "fit", fit)
+
+    monkeypatch.setattr(StackTrainer, "fit", spy_network)
+    spy(LogisticRegression)
+    spy(RandomForestClassifier)
+    bm.compare_models(MASK, sim.X, sim.y, **{**CALL, "rewired": 1, "seeds": 1})
+    held = outer_folds(80, 2, CALL["random_state"], None, None)
+    assert len(seen) == 10  # in each fold a stack, a dense network and three plain models
+    for fold, of_fold in enumerate((seen[:5], seen[5:])):
+        left = np.setdiff1d(np.arange(80), held[fold])
+        Z = StandardScaler().fit(marked.iloc[left]).transform(marked)
+        members = MASK.to_dense().to_numpy() / 10
+        for rows in of_fold:
+            scale = None if rows.shape[1] == 120 else (Z @ members)[left].std(axis=0)
+            expected = Z if scale is None else Z @ members / scale
+            distance = np.abs(rows[:, None] - expected[None]).max(axis=2)
+            assert (distance.min(axis=1) < 1e-3).all(), "a row of no sample"
+            assert sorted(distance.argmin(axis=1)) == left.tolist()
+
+
+def test_a_training_part_with_one_class_is_predicted_as_it_is():
+    rng = np.random.default_rng(0)
+    part = blocks.Part(
+        np.arange(4, 8),
+        np.arange(4),
+        np.arange(4),
+        np.arange(0),
+        rng.normal(size=(8, MASK.shape[0])).astype(np.float32),
+    )
+    plan = SimpleNamespace(
+        mask=MASK,
+        labels=np.array([1, 1, 1, 1, 0, 0, 1, 0]),
+        settings=Settings("binary", None, "tanh", 1, 8, 1e-3, 0.0, 0.0),
+        random_state=0,
+    )
+    for outputs in compare._baseline_outputs(plan, part).values():
+        np.testing.assert_allclose(outputs, np.log(1 / 1e-3) * np.ones((4, 1)))
+
+
+# ---------------------------------------------------------------------------- masks in a stack
+
+
+def test_rewired_masks_have_exactly_the_sizes_and_degrees_of_the_mask(monkeypatch):
+    stacks = []
+
+    class StopHereError(Exception):
+        pass
+
+    def collect(masks, settings, n_seeds):
+        stacks.append(masks)
+        if len(masks) == 1:
+            raise StopHereError
+
+    monkeypatch.setattr(compare, "StackTrainer", collect)
+    mask = decoy_mask(jaccard_index=0.5, n_decoys=3, n_pathways=8, size=6)
+    sim = bm.simulate(mask, n_samples=20)
+    with pytest.raises(StopHereError):
+        bm.compare_models(mask, sim.X, sim.y, **CALL)
+    stack, (dense,) = stacks
+    assert stack[0] == mask
+    assert len({other.digest for other in stack}) == 1 + N_REWIRED
+    for other in stack[1:]:
+        pd.testing.assert_series_equal(other.sizes(), mask.sizes())
+        pd.testing.assert_series_equal(other.degrees(), mask.degrees())
+    assert dense.density == 1
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_every_network_of_a_stack_equals_the_network_trained_alone(task, monkeypatch):
+    monkeypatch.setattr(training, "MIN_STEPS", 4)
+    monkeypatch.setattr(training, "PATIENCE", 8)  # 2 rounds of 4 steps
+    masks, seeds = [MASK, MASK.rewire(1), MASK.rewire(2)], [3, 9]
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(60, 120)).astype(np.float32)
+    X[:, :10] += rng.normal(size=(60, 1))  # the genes of "planted"
+    y = X[:, :10].sum(axis=1) / 3
+    y = (np.digitize(y, [-0.5, 0.5]) if task == "multiclass" else y > 0).astype(np.float32)
+    Y = np.repeat(y[:, None], 6, axis=1)
+    n_classes = 3 if task == "multiclass" else None
+    settings = Settings(task, n_classes, "tanh", 24, 16, 0.01, 0.0, 1e-3)
+    stack = StackTrainer(masks, settings, 2)
+    stack.restart(seeds)
+    head = stack._head.kernel.numpy().reshape(2, 3, 12, -1)
+    steps = stack.fit((X[:30], Y[:30]), (X[30:], Y[30:]), seeds, 5)
+    outputs = stack.outputs(X)
+    for k, seed in enumerate(seeds):
+        for m, mask in enumerate(masks):
+            alone = bm.build_model(
+                mask, task, n_classes, kernel_initializer=training.START, seed=seed
+            )
+            kernel, bias, _, head_bias = alone.get_weights()
+            network = Network(mask.edge_index, kernel, bias, head[k, m], head_bias, task)
+            best_step = train(
+                network,
+                (X[:30].astype(float), y[:30]),
+                (X[30:].astype(float), y[30:]),
+                order_seed=5,
+                rounds=24,
+                epochs_a_round=2,
+                patience=2,
+                batch_size=16,
+                learning_rate=0.01,
+                l2=1e-3,
+            )
+            assert steps[k * 3 + m] == best_step
+            expected = network.output(network.hidden(X.astype(float)))
+            np.testing.assert_allclose(outputs[:, k, m], expected, atol=1e-4)
+    assert len(set(steps)) > 1, "all stop together: early stopping was not put to the test"
+
+
+# ---------------------------------------------------------------------------- arguments
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"rewired": 0}, "rewired must be a whole number of at least 1. Received: rewired=0"),
+        ({"seeds": 0}, "seeds must be a whole number of at least 1"),
+        ({"folds": 1}, "folds must be between 2 and"),
+        ({"task": "ranking"}, "task must be one of"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_refused_by_name(given, message):
+    sim = simulated("binary")
+    with pytest.raises(ArgumentError, match=message):
+        bm.compare_models(MASK, sim.X, sim.y, **{**CALL, **given})
