@@ -216,3 +216,26 @@ def test_pick_kernel_never_scatters_a_large_sparse_mask():
     rows = rng.integers(0, 9180, 13_600).astype(np.int32)
     assert pick_kernel(Edges(rows, cols, 9180, 230)) == "csr"
     assert pick_kernel(Edges(rows, cols, 9180, 230, 128)) == "batched"
+
+
+@pytest.mark.parametrize(
+    ("genes", "pathways", "density", "replicates", "own_input", "picked"),
+    [
+        (2000, 100, 0.01, None, False, "csr"),
+        (2000, 100, 0.05, None, False, "dense"),
+        (200, 20, 0.01, None, False, "dense"),  # so small that nothing is saved
+        (2000, 100, 0.10, 8, False, "batched"),
+        (2000, 100, 0.30, 8, False, "dense"),
+        (2000, 100, 0.30, 64, False, "batched"),
+        (2000, 100, 1.00, 64, False, "dense"),
+        (2000, 100, 0.05, 64, True, "csr"),
+        (2000, 100, 0.20, 64, True, "dense"),
+    ],
+)
+def test_pick_kernel_by_density_and_networks(
+    genes, pathways, density, replicates, own_input, picked
+):
+    per_pathway = round(density * genes)
+    cols = np.repeat(np.arange(pathways), per_pathway).astype(np.int32)
+    rows = np.tile(np.arange(per_pathway), pathways).astype(np.int32)
+    assert pick_kernel(Edges(rows, cols, genes, pathways, replicates, own_input)) == picked

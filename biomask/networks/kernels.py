@@ -296,9 +296,14 @@ KERNELS: dict[str, Callable[[Edges], object]] = {
 
 
 def pick_kernel(edges: Edges) -> str:
-    """The kernel that was fastest for such edges where it was measured (`make bench`)."""
+    """The kernel that was fastest for such edges where it was measured (`make bench`).
+
+    Networks with an input of their own share nothing, so that batching them saves nothing.
+    """
+    cells, networks = edges.n_genes * edges.n_pathways, edges.networks
+    density = len(edges) / cells
     if edges.own_input:
-        return "dense"
-    if len(edges) > 0.2 * edges.n_genes * edges.n_pathways:
-        return "dense"
-    return "csr" if edges.networks < 4 else "batched"
+        return "dense" if density > 0.1 else "csr"
+    if networks < 4:
+        return "dense" if density > 0.02 or cells * networks < 50_000 else "csr"
+    return "dense" if density > (0.2 if networks < 16 else 0.5) else "batched"
