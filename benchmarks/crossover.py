@@ -43,8 +43,8 @@ PANELS = (
 DENSITIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 REPLICATES = (1, 2, 4, 16, 64, 256)
 BATCH = 128
-HOPELESS = 6.0  # a kernel so many times slower than the best is not tried with more networks
-FOUND = ["ms_csr", "ms_dense", "ms_batched"]
+HOPELESS = 40.0  # a kernel so many times slower than the best is not tried with more networks,
+SLOW_MS = 700.0  # nor is one that takes so long without being the best
 
 
 def training_product(kernel, edges, batch: int = BATCH) -> Callable[[], object]:
@@ -120,7 +120,9 @@ def measured(panel: Panel) -> list[dict]:
                 }
             )
             print({k: v for k, v in rows[-1].items() if k != "edges"}, load(), flush=True)
-            tried = [name for name in tried if ratios[name] < HOPELESS]
+            tried = [
+                name for name in tried if ratios[name] < (HOPELESS if ms[name] < SLOW_MS else 1.01)
+            ]
     return rows
 
 
