@@ -5,12 +5,13 @@ VENV_PYTHON := .venv/bin/python
 # Removed first and written last, so that an interrupted installation is started afresh.
 INSTALLED := .venv/.installed
 
-.PHONY: help .venv figures test lab lint bench
+.PHONY: calibrate help .venv figures test lab lint bench
 
 help:
 	@echo "make figures   run every notebook and write figures/"
 	@echo "make test      ruff and pytest, which runs the notebooks too"
 	@echo "make lab       open JupyterLab on notebooks/"
+	@echo "make calibrate  the checks of the statistics on many data sets; long"
 	@echo "make lint      ruff only"
 	@echo "make bench     every benchmark, a quarter of an hour; writes benchmarks/results/"
 	@echo "make .venv     only install; the others do this when it is missing or stale"
@@ -43,3 +44,7 @@ lab: .venv
 # PyTorch's rows appear where torch (and kpnn2) can be imported; nothing here installs them.
 bench: .venv
 	@$(VENV_PYTHON) -m benchmarks
+
+# CALIBRATEFLAGS=.1 for a tenth of the data sets
+calibrate: .venv
+	@$(VENV_PYTHON) tests/calibration/run.py $(CALIBRATEFLAGS)
