@@ -144,6 +144,37 @@ def read_zip(path: str | Path) -> tuple[dict, dict[str, bytes]]:
     return manifest, members
 
 
+def check_manifest(
+    manifest: Mapping, path: str | Path, *, kind: str, schema: int, written_by: object
+) -> None:
+    """Refuse a file of another kind, or one whose layout this biomask does not know.
+
+    Parameters
+    ----------
+    manifest : mapping
+        From `read_zip`.
+    path : path
+        To name in the message.
+    kind, schema
+        What the caller reads.
+    written_by
+        The version of biomask that wrote the file.
+    """
+    if manifest.get("kind") != kind:
+        raise StorageError(
+            f"this is a {manifest.get('kind', 'file of another kind')}, not a {kind}",
+            code="E-KIND",
+            file=path,
+        )
+    if manifest.get("schema") != schema:
+        raise StorageError(
+            f"the file has schema {manifest.get('schema')}, this biomask reads {schema}",
+            code="E-SCHEMA",
+            file=path,
+            hint=f"It needs biomask >= {written_by}.",
+        )
+
+
 def unzip(path: str | Path) -> dict[str, bytes]:
     """All members of a zip, in memory; refuses bombs, repeated names, links, paths that leave."""
     path = Path(path)

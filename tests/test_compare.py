@@ -167,7 +167,9 @@ def test_the_row_of_the_rewired_masks_is_their_mean(binary):
     )
 
 
-def test_a_true_mask_with_a_strong_truth_beats_rewired_masks(binary):
+def test_p_annotation_counts_the_rewired_masks_at_least_as_good(binary):
+    """The data were chosen so that none is, to see the smallest p: of about 18 simulated cases this
+    alone reached it. It is no evidence that a true mask usually beats rewired ones."""
     table = binary.table
     better = sum(loss <= table.loc[MASKED, "loss"] for loss in table.attrs["rewired"])
     assert table.attrs["p_annotation"] == (1 + better) / (1 + N_REWIRED)

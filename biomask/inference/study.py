@@ -15,7 +15,7 @@ import pandas as pd
 from biomask.errors import BiomaskError, StorageError
 from biomask.masks.mask import Mask
 from biomask.masks.packing import mask_from_config, mask_to_config
-from biomask.storage import read_zip, write_zip
+from biomask.storage import check_manifest, read_zip, write_zip
 
 SCHEMA = 1
 _KIND = "biomask study"
@@ -124,19 +124,8 @@ def load_study(path: str | Path) -> Study:
         No such file, damaged, altered, of another kind, or written by a newer biomask.
     """
     manifest, members = read_zip(path)
-    if manifest.get("kind") != _KIND:
-        raise StorageError(
-            f"this is a {manifest.get('kind', 'file of another kind')}, not a {_KIND}",
-            code="E-KIND",
-            file=path,
-        )
-    if manifest.get("schema") != SCHEMA:
-        raise StorageError(
-            f"the file has schema {manifest.get('schema')}, this biomask reads {SCHEMA}",
-            code="E-SCHEMA",
-            file=path,
-            hint=f"It needs biomask >= {manifest.get('settings', {}).get('biomask')}.",
-        )
+    written_by = manifest.get("settings", {}).get("biomask")
+    check_manifest(manifest, path, kind=_KIND, schema=SCHEMA, written_by=written_by)
     try:
         mask = mask_from_config(json.loads(members["mask.json"]))
         tables = {name: _read_table(members[f"{name}.json"]) for name in _TABLES}

@@ -6,7 +6,6 @@ import io
 import json
 import tempfile
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import h5py
@@ -16,7 +15,7 @@ from biomask import __version__
 from biomask.errors import BiomaskError, ModelError, StorageError
 from biomask.networks import replicates  # noqa: F401  its classes must be registered to be loaded
 from biomask.networks.layers import OTHER_MASK, MaskedDense
-from biomask.storage import read_zip, unzip, write_zip
+from biomask.storage import check_manifest, read_zip, unzip, write_zip
 
 SCHEMA = 1  # of the file; raised when an older biomask could no longer read it
 _KIND = "biomask model"
@@ -129,7 +128,7 @@ def load_model(path: str | Path) -> keras.Model:
         The weights belong to another mask.
     """
     manifest, members = read_zip(path)
-    _check_manifest(manifest, path)
+    check_manifest(manifest, path, kind=_KIND, schema=SCHEMA, written_by=manifest.get("biomask"))
     if members.keys() != _MEMBERS:
         raise StorageError(
             f"a model holds {sorted(_MEMBERS)}, this file {sorted(members)}",
@@ -170,22 +169,6 @@ def load_model(path: str | Path) -> keras.Model:
             raise StorageError(
                 f"Keras cannot rebuild the model: {error}", code="E-MODEL-FILE", file=path
             ) from error
-
-
-def _check_manifest(manifest: Mapping, path: str | Path) -> None:
-    if manifest.get("kind") != _KIND:
-        raise StorageError(
-            f"this is a {manifest.get('kind', 'file of another kind')}, not a {_KIND}",
-            code="E-KIND",
-            file=path,
-        )
-    if manifest.get("schema") != SCHEMA:
-        raise StorageError(
-            f"the file has schema {manifest.get('schema')}, this biomask reads {SCHEMA}",
-            code="E-SCHEMA",
-            file=path,
-            hint=f"It needs biomask >= {manifest.get('biomask')}.",
-        )
 
 
 def _check_classes(node, path: str | Path) -> None:
