@@ -71,7 +71,7 @@ def make_mask(
     rng = np.random.default_rng(seed)
     sizes = mean * np.exp(spread * rng.standard_normal(n_pathways) - spread**2 / 2)
     sizes = np.clip(np.round(sizes), 1, n_genes).astype(np.int64)
-    if sizes.sum() > 0.2 * n_genes * n_pathways:
+    if sizes.sum() > 0.05 * n_genes * n_pathways:  # the rarest genes take for ever to be drawn
         matrix = sparse.csc_array(_drawn_dense(rng, sizes, n_genes))
     else:
         matrix = _drawn_sparse(rng, sizes, n_genes)

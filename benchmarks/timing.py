@@ -66,11 +66,6 @@ def repeated(run: Callable[[], object], times: int) -> Callable[[], None]:
     return several
 
 
-def median_ratios(times: pd.DataFrame, base: str) -> pd.Series:
-    """Median over the rounds of each run's time over the base's time in the same round."""
-    return times.div(times[base], axis=0).median()
-
-
 def summary(times: pd.DataFrame, base: str, *, calls: int = 1) -> pd.DataFrame:
     """One row for each run: ``ms`` (median, of one call), ``ratio`` (median, over base), quartiles.
 
