@@ -24,6 +24,7 @@ import biomask as bm
 from biomask.errors import ArgumentError, DataError, StorageError
 from biomask.inference import assembly, blocks, crossfit
 from biomask.inference.blocks import read_arrays, split
+from biomask.inference.checkpoint import digest
 from biomask.inference.labels import read_samples
 from biomask.inference.permutation import permute_labels
 from biomask.inference.simulated_masks import decoy_mask
@@ -504,8 +505,8 @@ def test_the_checkpoint_of_another_study_is_refused(binary, change, named, small
 
 def test_groups_and_strata_are_not_the_same_labels():
     g = np.array([0, 1, 0, 1])
-    assert crossfit._digest(g, g, None) != crossfit._digest(g, None, g)
-    assert crossfit._digest(["a", "b"]) != crossfit._digest(["a\0b"])
+    assert digest(g, g, None) != digest(g, None, g)
+    assert digest(["a", "b"]) != digest(["a\0b"])
 
 
 @pytest.mark.parametrize("part", ["fold01_labels00007.zip", "fold01_labels00007_units.zip"])

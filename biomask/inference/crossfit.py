@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
-import tempfile
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -17,7 +12,7 @@ from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
 from biomask import __version__
-from biomask.errors import ArgumentError, BiomaskWarning, StorageError
+from biomask.errors import ArgumentError, BiomaskWarning
 from biomask.inference.activations import activation_function
 from biomask.inference.assembly import assemble, in_given_order, with_edges
 from biomask.inference.blocks import (
@@ -28,13 +23,13 @@ from biomask.inference.blocks import (
     run_block,
     watched_share,
 )
+from biomask.inference.checkpoint import digest, study_folder
 from biomask.inference.folds import outer_folds
 from biomask.inference.labels import Samples, read_samples
 from biomask.inference.permutation import attainable_note, permute_labels
 from biomask.inference.study import Study
 from biomask.inference.training import Settings
 from biomask.masks.mask import Mask
-from biomask.storage import atomic_write
 
 
 def crossfit(
@@ -123,7 +118,7 @@ def crossfit(
     samples_of = samples._replace(X=samples.X[ordered.genes])
     plan = make_plan(ordered, samples_of, settings, folds, seeds, permutations, random_state)
     facts = _facts(plan, samples, mask)
-    with _folder(checkpoint, facts) as folder:
+    with study_folder(checkpoint, facts) as folder:
         _run(plan, folder, n_jobs, progress)
         blocks = [read_arrays(folder / block.file) for block in plan.blocks]
         study = assemble(plan, samples, blocks, facts)
@@ -226,8 +221,8 @@ def _facts(plan: Plan, samples: Samples, mask: Mask) -> dict:
         "biomask": __version__,
         "versions": {module.__name__: module.__version__ for module in (keras, np, tf)},
         "mask": mask.digest,
-        "data": _digest(plan.X, samples.X.index),
-        "labels": _digest(plan.labels, samples.y, samples.groups, samples.strata),
+        "data": digest(plan.X, samples.X.index),
+        "labels": digest(plan.labels, samples.y, samples.groups, samples.strata),
         "classes": samples.classes,
         **plan.settings._asdict(),
         "folds": len(plan.held_out),
@@ -244,53 +239,6 @@ def _facts(plan: Plan, samples: Samples, mask: Mask) -> dict:
             plan.labels, plan.settings.task, len(plan.index) - 1, samples.groups, samples.strata
         ),
     }
-
-
-def _digest(*parts) -> str:
-    sha = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, np.ndarray):
-            content = np.ascontiguousarray(part).tobytes()
-        else:
-            content = json.dumps(None if part is None else [str(item) for item in part]).encode()
-        sha.update(f"{len(content)}:".encode() + content)
-    return sha.hexdigest()
-
-
-@contextlib.contextmanager
-def _folder(checkpoint: str | Path | None, facts: dict) -> Iterator[Path]:
-    """Where finished blocks are kept; refuses a folder that belongs to another study."""
-    if checkpoint is None:
-        with tempfile.TemporaryDirectory(prefix="biomask") as name:
-            yield Path(name)
-        return
-    folder = Path(checkpoint)
-    note = folder / "study.json"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        found = dict(json.loads(note.read_text("utf-8"))) if note.exists() else None
-        orphans = found is None and any(folder.glob("fold*.zip"))
-    except (OSError, ValueError, TypeError) as error:
-        raise StorageError(
-            f"the checkpoint cannot be read: {error}", code="E-CHECKPOINT", file=note
-        ) from error
-    changed = [
-        f"{name}: {found.get(name)!r} there, {facts.get(name)!r} here"
-        for name in {**facts, **(found or {})}
-        if found is not None and found.get(name) != facts.get(name)
-    ]
-    if changed or orphans:
-        reason = "; ".join(changed) or f"it has blocks but no {note.name}"
-        raise StorageError(
-            f"the checkpoint belongs to another study ({reason})",
-            code="E-CHECKPOINT",
-            file=folder,
-            hint="Use another folder, or delete this one to start again.",
-        )
-    if found is None:
-        with atomic_write(note) as temporary:
-            temporary.write_text(json.dumps(facts, indent=1), "utf-8")
-    yield folder
 
 
 def check_counts(least: int = 1, **counts: int) -> None:

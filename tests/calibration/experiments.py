@@ -229,10 +229,19 @@ def edge_set(number: int, *, effect: float, gene_correlation: float = 0.0, desig
     return edges.merge(truth, on=["gene", "pathway"])
 
 
-def annotation_set(number: int, *, true: bool, rewired: int, design: Design):
+def annotation_set(
+    number: int, *, true: bool, rewired: int, gene_correlation: float = 0.0, design: Design, **more
+):
     """M1: the mask that made the data, or a random one of the same shape."""
-    mask = disjoint(8, 10, 80)
-    sim = bm.simulate(mask, design.n, active=["P0", "P1"], effect=3.0, random_state=number)
+    mask = disjoint(20, 10, 200)
+    sim = bm.simulate(
+        mask,
+        design.n,
+        active=["P0", "P1"],
+        effect=3.0,
+        gene_correlation=gene_correlation,
+        random_state=number,
+    )
     used = mask if true else mask.rewire(10_000_019 + number)
     table = bm.compare_models(
         used,
@@ -243,5 +252,6 @@ def annotation_set(number: int, *, true: bool, rewired: int, design: Design):
         rewired=rewired,
         random_state=number,
         progress=False,
+        **more,
     )
     return pd.DataFrame({"p": [table.attrs["p_annotation"]]})
