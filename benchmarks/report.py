@@ -35,8 +35,8 @@ NOTES = {
     "memory": "Peak resident memory of a process that trains four steps, MiB; Python, TensorFlow "
     "and the data included.",
     "equality": "Largest differences of what must be equal.",
-    "studies": "Whole calls of `crossfit` on 2,080 cells, all ablations included: five random states "
-    "of 240 networks on Reactome, 2,000 networks on Hallmark, and the default call.",
+    "studies": "Whole calls of `crossfit` on 2,080 cells, all ablations included: 240 networks on "
+    "Reactome in five random states, 2,000 networks on Hallmark, and the default call.",
 }
 
 
