@@ -109,7 +109,7 @@ def test_what_is_read_from_the_networks_makes_up_their_output(dropping):
     fitted, watched = data("binary")
     dropping.fit(fitted, watched, SEEDS, ORDER)
     X = np.tile(fitted[0], (8, 1))  # 208 samples: more than one batch of 128
-    before, after = dropping.hidden(X)
+    before, after = dropping.pre_activations(X), dropping.activations(X)
     assert before.shape == after.shape == (208, 4, 6)
     kernel = np.zeros((15, 6, 4))
     kernel[dropping.model.get_layer("pathways").mask.edge_index] = dropping.edges()
@@ -128,8 +128,12 @@ def test_what_is_read_from_the_networks_makes_up_their_output(dropping):
 def test_trained_units_can_be_put_back(dropping):
     fitted, watched = data("binary")
     dropping.fit(fitted, watched, SEEDS, ORDER)
-    edges, bias, before = dropping.edges(), dropping.unit_bias(), dropping.hidden(fitted[0]).before
+    edges, bias, before = (
+        dropping.edges(),
+        dropping.unit_bias(),
+        dropping.pre_activations(fitted[0]),
+    )
     dropping.restart(SEEDS)
-    assert not np.array_equal(dropping.hidden(fitted[0]).before, before)
+    assert not np.array_equal(dropping.pre_activations(fitted[0]), before)
     dropping.load(edges, bias)
-    assert np.array_equal(dropping.hidden(fitted[0]).before, before)
+    assert np.array_equal(dropping.pre_activations(fitted[0]), before)

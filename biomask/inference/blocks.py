@@ -133,7 +133,7 @@ def run_block(plan: Plan, block: Block, folder: Path) -> None:
         plan.seeds * plan.labels_a_block,
         _seed(plan.random_state, 2, block.fold, block.first),
     )
-    hidden = trainer.hidden(part.X[part.held_out]).after
+    hidden = trainer.activations(part.X[part.held_out])
     means = trainer.mean_activation(part.X[part.training])
     head, bias = trainer.head()
     effects = pathway_ablation(hidden, means, head, bias, Y[part.held_out], plan.settings.task)
@@ -178,7 +178,7 @@ def edge_block(plan: Plan, block: Block, folder: Path, edges: np.ndarray) -> np.
     trainer = _trainer(plan.mask, plan.settings, units["edges"].shape[1])
     trainer.load(units["edges"], units["unit_bias"])
     X = part.X[part.held_out]
-    before = trainer.hidden(X).before
+    before = trainer.pre_activations(X)
     Y = _label_columns(plan, block)[part.held_out]
     total = edge_ablation(
         before,

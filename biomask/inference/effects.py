@@ -13,7 +13,9 @@ The losses after such a removal are in `biomask.inference.losses`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -230,12 +232,19 @@ def _ablate(removed, outputs: np.ndarray, weights: np.ndarray, y, task: str) -> 
     change = losses.CHANGES[task]
     width = weights.shape[1]
     total = np.zeros((n_replicates, width))
-    for rows, reps in _blocks(n, n_replicates, width, whole_column=task == "survival"):
-        with np.errstate(over="ignore", invalid="ignore"):
-            block = change(
-                removed(rows, reps), weights[reps], outputs[rows, reps], labels[rows, reps]
-            )
-        total[reps] += block.sum(axis=0, dtype=np.float64)
+
+    def add_up(reps: slice, rows_a_block: int) -> None:
+        for i in range(0, n, rows_a_block):
+            rows = slice(i, i + rows_a_block)
+            with np.errstate(over="ignore", invalid="ignore"):  # of this thread
+                block = change(
+                    removed(rows, reps), weights[reps], outputs[rows, reps], labels[rows, reps]
+                )
+            total[reps] += block.sum(axis=0, dtype=np.float64)
+
+    slices = _blocks(n, n_replicates, width, whole_column=task == "survival")
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # NumPy lets go of the interpreter
+        list(threads.map(add_up, *zip(*slices, strict=True)))
     for r in np.flatnonzero(~np.isfinite(total).all(axis=1)):
         total[r] = _ablate_in_float64(removed, outputs, weights, labels, task, int(r))
     return total
@@ -257,14 +266,13 @@ def _ablate_in_float64(removed, outputs, weights, labels, task: str, r: int) -> 
 
 def _blocks(
     n: int, n_replicates: int, width: int, whole_column: bool
-) -> Iterator[tuple[slice, slice]]:
-    """Slices of samples and of replicates whose temporaries hold about BLOCK elements."""
+) -> Iterator[tuple[slice, int]]:
+    """Slices of replicates, and how many samples at a time make temporaries of about BLOCK."""
     smallest = n * width if whole_column else width
     reps = min(n_replicates, max(1, BLOCK // max(1, smallest)))
     rows = n if whole_column else max(1, BLOCK // max(1, reps * width))
     for r in range(0, n_replicates, reps):
-        for i in range(0, n, rows):
-            yield slice(i, i + rows), slice(r, r + reps)
+        yield slice(r, r + reps), rows
 
 
 def _as_float32(*arrays: np.ndarray) -> list[np.ndarray]:

@@ -36,13 +36,6 @@ class Settings(NamedTuple):
     l2: float
 
 
-class Hidden(NamedTuple):
-    """Pre-activations and activations of the pathway units, shape (n, R, P)."""
-
-    before: np.ndarray
-    after: np.ndarray
-
-
 class Networks(abc.ABC):
     """Independent networks inside one Keras model, each stopped early on its own.
 
@@ -208,17 +201,19 @@ class BlockTrainer(Networks):
         shape = [self.n_networks if i == axis else 1 for i in range(len(variable.shape))]
         return tf.reshape(of_network, shape)
 
-    def hidden(self, X: np.ndarray) -> Hidden:
-        """The pathway units of every network for every sample."""
-        parts = [self._hidden(tf.constant(X[i : i + 128])) for i in range(0, len(X), 128)]
-        before = np.concatenate([part[0].numpy() for part in parts])
-        return Hidden(before, np.concatenate([part[1].numpy() for part in parts]))
+    def pre_activations(self, X: np.ndarray) -> np.ndarray:
+        """Of the pathway units of every network for every sample, float32, shape (n, R, P)."""
+        return self._in_batches(self._before, X)
+
+    def activations(self, X: np.ndarray) -> np.ndarray:
+        """The same, activated."""
+        return self._in_batches(self._after, X)
 
     def mean_activation(self, X: np.ndarray) -> np.ndarray:
         """Mean of every pathway unit over the samples, float32, shape (R, P)."""
         total = 0.0
         for i in range(0, len(X), 128):
-            total = total + tf.reduce_sum(self._hidden(tf.constant(X[i : i + 128]))[1], axis=0)
+            total = total + tf.reduce_sum(self._after(tf.constant(X[i : i + 128])), axis=0)
         return total.numpy() / len(X)
 
     def head(self) -> tuple[np.ndarray, np.ndarray]:
@@ -240,7 +235,16 @@ class BlockTrainer(Networks):
         self._layer.kernel.assign(edges)
         self._layer.bias.assign(unit_bias)
 
+    def _in_batches(self, function, X: np.ndarray) -> np.ndarray:
+        values = np.empty((len(X), self.n_networks, self._layer.mask.shape[1]), np.float32)
+        for i in range(0, len(X), 128):
+            values[i : i + 128] = function(tf.constant(X[i : i + 128]))
+        return values
+
     @tf.function(reduce_retracing=True)
-    def _hidden(self, X):
-        before = self._layer.pre_activation(X)
-        return before, self._layer.activation(before)
+    def _before(self, X):
+        return self._layer.pre_activation(X)
+
+    @tf.function(reduce_retracing=True)
+    def _after(self, X):
+        return self._layer(X)
