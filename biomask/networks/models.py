@@ -31,7 +31,6 @@ OUTPUT_OF_TASK = {
 PATHWAYS = "pathways"
 DROPOUT = "pathways_dropout"
 HEAD = "head"  # the linear layer from pathways to the outcome
-STEPS_A_CALL = 8  # of `fit`, between which Keras does nothing: it costs as much as a small step
 _ACTIVATION = {"binary": "sigmoid", "multiclass": "softmax", "regression": "linear"}
 
 
@@ -132,7 +131,7 @@ def compile_model(model: keras.Model, learning_rate: float) -> None:
         loss, metrics = "mean_squared_error", [keras.metrics.MeanAbsoluteError(name="mae")]
     # Named, or Keras counts: the second model of a process would not be the first one's equal.
     optimizer = keras.optimizers.Adam(learning_rate, name="adam")
-    model.compile(optimizer, loss, metrics=metrics, steps_per_execution=STEPS_A_CALL)
+    model.compile(optimizer, loss=loss, metrics=metrics)
 
 
 def restart(model: keras.Model, seeds: Sequence[int]) -> None:
