@@ -86,7 +86,7 @@ def nulls(run: Run) -> None:
         run.check("N1", f"Spearman(p, {column})", trend(wide, column)[0], -0.05, 0.05)
     plot_size(_by_size(wide))
     inside = run.sets(60, batch_set, stratified=True, design=SMALL)
-    across = run.sets(30, batch_set, stratified=False, design=SMALL)
+    across = run.sets(30, batch_set, stratified=False, design=LARGE)
     run.type_one("N2", inside, 0.05)
     run.check("N2 guard", "type-I error at .05, not stratified", type_one(across, 0.05)[0], 0.2, 1)
     whole = run.sets(60, subject_set, cells=25, whole=True, design=SMALL)
