@@ -11,9 +11,9 @@ help:
 	@echo "make figures   run every notebook and write figures/"
 	@echo "make test      ruff and pytest, which runs the notebooks too"
 	@echo "make lab       open JupyterLab on notebooks/"
-	@echo "make calibrate  the checks of the statistics on many data sets; long"
+	@echo "make calibrate  the checks of the statistics on many data sets; an hour"
 	@echo "make lint      ruff only"
-	@echo "make bench     every benchmark, a quarter of an hour; writes benchmarks/results/"
+	@echo "make bench     every benchmark, an hour; writes benchmarks/results/"
 	@echo "make .venv     only install; the others do this when it is missing or stale"
 
 .venv: $(INSTALLED)

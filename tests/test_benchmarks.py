@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import approaches, floor, inputs, report, timing
+from benchmarks import approaches, crossover, floor, inputs, report, timing
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_c_program_against_a_dense_product(case):
     np.testing.assert_allclose(dw, (X.T @ dy)[rows, cols], atol=1e-4)
 
 
-@pytest.mark.parametrize("mean", [4, 30])
+@pytest.mark.parametrize("mean", [2, 30])  # drawn edge by edge, and all at once
 def test_mask_has_the_sizes_that_were_drawn(mean):
     mask = inputs.make_mask(60, 200, mean=mean, spread=0.5, seed=5)
     drawn = mean * np.exp(0.5 * np.random.default_rng(5).standard_normal(200) - 0.125)
@@ -100,3 +100,10 @@ def test_report_says_what_was_reached():
     assert report._at_least("x", 2.5, 3.0)[-1] == "yes"
     assert report._at_least("x", 2.5, 2.0)[-1] == "no"
     assert report._at_most("x", 4.0, float("nan"))[-1] == "not run"
+
+
+def test_auto_beside_the_fastest():
+    row = {"n_genes": 9180, "n_pathways": 230, "own_input": False, "edges": 13_600, "replicates": 1}
+    times = {"ms_csr": 6.0, "ms_dense": 4.0, "ms_batched": 8.0}
+    found = crossover.with_auto(pd.DataFrame([row | times])).iloc[0]
+    assert (found["best"], found["auto"], found["auto_over_best"]) == ("dense", "csr", 1.5)
