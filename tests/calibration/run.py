@@ -96,8 +96,8 @@ def nulls(run: Run) -> None:
     smallest = three_against_three().pathways["p"].min()
     run.check("N4", "smallest p, 3 against 3", smallest, 0.1, 1)
     named = {
-        "null": null,
-        "null, hubs, 5 to 500 genes": wide,
+        "no effect": null,
+        "no effect, hubs, 5 to 500 genes": wide,
         "batch, stratified": inside,
         "subjects, permuted whole": whole,
         "guard: batch, not stratified": across,
