@@ -15,7 +15,7 @@ from biomask.errors import BiomaskWarning
 from biomask.inference.training import START, Networks, Settings
 from biomask.masks.mask import Mask
 from biomask.networks.layers import MaskedDense
-from biomask.networks.models import HEAD
+from biomask.networks.heads import HEAD
 
 
 class StackTrainer(Networks):

@@ -11,15 +11,12 @@ import tensorflow as tf
 from keras import layers, regularizers
 
 from biomask.errors import ArgumentError, ModelError
+from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
-from biomask.networks.initializers import (
-    checked_replicates,
-    checked_seed,
-    draw_edges,
-    name_hashes,
-    replicate_seeds,
-)
-from biomask.networks.layers import MaskedDense
+from biomask.networks.deep import add_levels, mask_of, pathway_layers, reads_all
+from biomask.networks.heads import HEAD, head_layer, linear_layers, skip_layer, skips, start_linear
+from biomask.networks.initializers import checked_replicates, checked_seed, replicate_seeds
+from biomask.networks.layers import MaskedDense, as_mask
 from biomask.networks.replicates import ReplicateLoss, replicate_metrics
 
 # The last layer is named after what it predicts, so a loaded model still knows its task.
@@ -28,14 +25,13 @@ OUTPUT_OF_TASK = {
     "multiclass": "class_probabilities",
     "regression": "prediction",
 }
-PATHWAYS = "pathways"
 DROPOUT = "pathways_dropout"
-HEAD = "head"  # the linear layer from pathways to the outcome
+OUTPUTS = ("all", "top")
 _ACTIVATION = {"binary": "sigmoid", "multiclass": "softmax", "regression": "linear"}
 
 
 def build_model(
-    mask: Mask,
+    mask: Mask | Hierarchy,
     task: str = "binary",
     n_classes: int | None = None,
     activation: str = "tanh",
@@ -48,15 +44,19 @@ def build_model(
     kernel: str = "auto",
     kernel_initializer="glorot_uniform",
     seed: int | Sequence[int] | None = None,
+    outputs: str = "all",
+    skip: bool = False,
 ) -> keras.Model:
     """genes -> pathways (masked) -> outcome, compiled and ready for `fit`.
 
     Layers: ``genes`` (input), ``pathways`` (`MaskedDense`), ``pathways_dropout``, ``head``
-    (linear), and the output: ``probability``, ``class_probabilities`` or ``prediction``.
+    (linear), and the output: ``probability``, ``class_probabilities`` or ``prediction``. With a
+    hierarchy, ``pathways_2``, ``pathways_3``, ... lie above ``pathways``; a unit whose parents
+    stand at several levels is passed on unchanged (``pathways_2_carried``), without a parameter.
 
     Parameters
     ----------
-    mask : Mask or 2-D 0/1 array, shape (n_genes, n_pathways)
+    mask : Mask, Hierarchy, or 2-D 0/1 array, shape (n_genes, n_pathways)
     task : {"binary", "multiclass", "regression"}
         Labels are 0/1, 0 to n_classes - 1, or numbers.
     n_classes : int, optional
@@ -64,7 +64,7 @@ def build_model(
     activation : str
         Of the pathway units.
     dropout : float
-        Share of the pathway units left out in each training step, 0 to 1.
+        Share of the pathway units left out in each training step, 0 to 1, at every level.
     l2 : float
         Weight decay: ``l2 * sum(w**2)`` over edges and head is added to the loss.
     learning_rate : float
@@ -73,10 +73,17 @@ def build_model(
         Train this many independent networks as one. They share no parameter, and the loss is
         summed over them, so that each trains as if alone.
     signed, kernel, kernel_initializer
-        As in `MaskedDense`.
+        As in `MaskedDense`. The initializer is that of the edges from genes; edges between
+        pathways are always Glorot-uniform.
     seed : int or sequence of int, optional
         Of the initial weights. With replicates, a sequence gives each network its own, and an int
         s means s, s + 1, ...: replicate r starts as ``build_model(..., seed=s + r)`` does.
+    outputs : {"all", "top"}
+        Which units of a hierarchy the head reads: those of every level, each once, so that the
+        logit is the sum of one linear output for each level, trained with one loss (P-NET,
+        Elmarakeby et al. 2021, has a loss for each level); or the roots only. Of a mask, all.
+    skip : bool
+        Let the genes also reach the outcome by linear connections of their own (layer ``skip``).
 
     Returns
     -------
@@ -94,26 +101,36 @@ def build_model(
     _check_number("dropout", dropout, lambda x: 0 <= x < 1, "at least 0 and below 1")
     _check_number("l2", l2, lambda x: x >= 0, "a number of at least 0")
     _check_number("learning_rate", learning_rate, lambda x: x > 0, "a number above 0")
+    if outputs not in OUTPUTS:
+        raise ArgumentError(
+            f"outputs must be one of {OUTPUTS}. Received: outputs={outputs!r}", code="E-ARGUMENT"
+        )
     decay = regularizers.L2(l2) if l2 else None
-    pathways = MaskedDense(
-        mask,
-        activation,
-        replicates=replicates,
-        kernel=kernel,
-        signed=signed,
-        kernel_initializer=kernel_initializer,
-        kernel_regularizer=decay,
-        seed=_drawn(seed, replicates),
-        name=PATHWAYS,
+    seeds = _drawn(seed, replicates)
+    mask = mask if isinstance(mask, Hierarchy) else as_mask(mask)
+
+    def layer_of(part: Mask, level: int, name: str) -> MaskedDense:
+        return MaskedDense(
+            part,
+            activation,
+            replicates=replicates,
+            kernel=kernel,
+            signed=signed,
+            kernel_initializer=kernel_initializer if level == 0 else "glorot_uniform",
+            kernel_regularizer=decay,
+            seed=seeds,
+            name=name,
+        )
+
+    genes = keras.Input((mask.shape[0],), name="genes", dtype="float32")
+    x = head_layer(n_outputs, replicates, decay)(
+        add_levels(genes, mask, dropout, layer_of).read_by_head(outputs)
     )
-    genes = keras.Input((pathways.mask.shape[0],), name="genes", dtype="float32")
-    x = pathways(genes)
-    x = layers.Dropout(dropout, seed=pathways.seed[0], name=DROPOUT)(x)
-    head = _head(n_outputs, replicates, decay)
-    x = head(x)
+    if skip:
+        x = layers.Add(name="logit")([x, skip_layer(n_outputs, replicates, decay)(genes)])
     outcome = layers.Activation(_ACTIVATION[task], name=OUTPUT_OF_TASK[task], dtype="float32")(x)
-    _start_head(head, pathways)
     model = keras.Model(genes, outcome, name="biomask")
+    start_linear(model, seeds)
     compile_model(model, learning_rate)
     return model
 
@@ -144,11 +161,13 @@ def restart(model: keras.Model, seeds: Sequence[int]) -> None:
     seeds : sequence of int
         One for each network.
     """
-    pathways, head = pathway_layer(model), model.get_layer(HEAD)
-    pathways.seed = _drawn(list(seeds), pathways.replicates)
-    pathways.kernel.assign(pathways.initial_edges(pathways.kernel.shape))
-    _start_head(head, pathways)
-    biases = [pathways.bias, head.bias]
+    masked = pathway_layers(model)
+    drawn = _drawn(list(seeds), masked[0].replicates)
+    for layer in masked:
+        layer.seed = drawn
+        layer.kernel.assign(layer.initial_edges(layer.kernel.shape))
+    start_linear(model, drawn)
+    biases = [layer.bias for layer in [*masked, model.get_layer(HEAD)]]
     state = [v for v in model.optimizer.variables if v.name != "learning_rate"]
     for variable in biases + state:
         variable.assign(tf.zeros_like(variable))
@@ -171,7 +190,8 @@ def take_replicate(model: keras.Model, replicate: int) -> keras.Model:
     ModelError
         The model has no replicates.
     """
-    layer, head = pathway_layer(model), model.get_layer(HEAD)
+    masked = pathway_layers(model)
+    layer = masked[0]
     if layer.replicates is None:
         raise ModelError(
             "the model is a single network already",
@@ -185,7 +205,7 @@ def take_replicate(model: keras.Model, replicate: int) -> keras.Model:
         )
     task = task_of(model)
     single = build_model(
-        layer.mask,
+        mask_of(model),
         task,
         n_classes=model.output_shape[-1] if task == "multiclass" else None,
         activation=layer.activation,
@@ -196,33 +216,28 @@ def take_replicate(model: keras.Model, replicate: int) -> keras.Model:
         kernel=layer.kernel_kind,
         kernel_initializer=layer.kernel_initializer,
         seed=layer.seed[replicate],
+        outputs="all" if reads_all(model) else "top",
+        skip=skips(model),
     )
-    kernel, bias = layer.get_weights()
-    single.get_layer(PATHWAYS).set_weights([kernel[:, replicate], bias[replicate]])
-    kernel, bias = head.get_weights()
-    n_pathways = layer.mask.shape[1]
-    single.get_layer(HEAD).set_weights(
-        [kernel[replicate].reshape(n_pathways, -1), bias[replicate].reshape(-1)]
-    )
+    for layer in masked:
+        kernel, bias = layer.get_weights()
+        single.get_layer(layer.name).set_weights([kernel[:, replicate], bias[replicate]])
+    for layer in linear_layers(model):
+        like = single.get_layer(layer.name)
+        weights = zip(layer.get_weights(), like.get_weights(), strict=True)
+        like.set_weights([many[replicate].reshape(one.shape) for many, one in weights])
     return single
 
 
 def pathway_layer(model: keras.Model) -> MaskedDense:
-    """The model's masked layer.
+    """The model's masked layer that reads the genes.
 
     Raises
     ------
     ModelError
         There is none.
     """
-    for layer in getattr(model, "layers", []):
-        if isinstance(layer, MaskedDense):
-            return layer
-    raise ModelError(
-        "the model has no MaskedDense layer",
-        code="E-NO-MASK",
-        hint="Pass a model made by biomask.build_model, or one with a biomask.MaskedDense in it.",
-    )
+    return pathway_layers(model)[0]
 
 
 def task_of(model: keras.Model) -> str:
@@ -242,35 +257,6 @@ def task_of(model: keras.Model) -> str:
             hint="Pass a model made by biomask.build_model.",
         )
     return names[last]
-
-
-def _head(n_outputs: int, replicates: int | None, decay) -> layers.Layer:
-    if replicates is None:
-        return layers.Dense(n_outputs, kernel_regularizer=decay, name=HEAD)
-    several = n_outputs > 1
-    return layers.EinsumDense(
-        "brp,rpc->brc" if several else "brp,rp->br",
-        output_shape=(replicates, n_outputs) if several else (replicates,),
-        bias_axes="rc" if several else "r",
-        kernel_regularizer=decay,
-        name=HEAD,
-    )
-
-
-def _start_head(head: layers.Layer, pathways: MaskedDense) -> None:
-    """Glorot-uniform weights drawn by name and seed, like those of the masked layer."""
-    shape = tuple(head.kernel.shape)
-    n_pathways = pathways.mask.shape[1]
-    n_outputs = int(np.prod(shape)) // (n_pathways * (pathways.replicates or 1))
-    sources = np.repeat(name_hashes(pathways.mask.pathways), n_outputs)
-    targets = np.tile(name_hashes([f"output {c}" for c in range(n_outputs)]), n_pathways)
-    glorot = keras.initializers.GlorotUniform()
-    fans = np.full(len(sources), n_pathways), np.full(len(sources), n_outputs)
-    drawn = {
-        seed: draw_edges(glorot, seed, sources, targets, *fans)
-        for seed in dict.fromkeys(pathways.seed)
-    }
-    head.kernel.assign(np.stack([drawn[seed] for seed in pathways.seed]).reshape(shape))
 
 
 def _drawn(seed: int | Sequence[int] | None, replicates: int | None) -> list[int]:
