@@ -23,6 +23,7 @@ _HOME = {
         "StorageError",
     ),
     "biomask.masks.mask": ("Mask",),
+    "biomask.masks.hierarchy": ("Hierarchy",),
     "biomask.masks.readers": ("read_gmt", "read_matrix", "read_edges", "read_varm"),
     "biomask.masks.writers": ("write_gmt", "write_edges"),
     "biomask.masks.alignment": ("align", "Aligned", "AlignmentReport"),

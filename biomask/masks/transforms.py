@@ -91,6 +91,17 @@ def rewire(mask: Mask, seed: int) -> Mask:
     return mask.derive(dealt, mask.genes, mask.pathways, [note])
 
 
+def rewire_upward(mask: Mask, seed: int, n_carried: int) -> Mask:
+    """`rewire`, but for the last `n_carried` columns of a mask of a hierarchy, which stay."""
+    if not n_carried:
+        return rewire(mask, seed)
+    matrix = mask.to_scipy()
+    new = matrix.shape[1] - n_carried
+    part = mask.derive(matrix[:, :new], mask.genes, mask.pathways[:new], [])
+    whole = sparse.hstack([rewire(part, seed).to_scipy(), matrix[:, new:]])
+    return mask.derive(whole, mask.genes, mask.pathways, [])
+
+
 def rename_genes(mask: Mask, changes: Mapping[str, str]) -> Mask:
     """The same edges under other names.
 
