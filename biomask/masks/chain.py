@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def check_chain(masks: Sequence[Mask]) -> tuple[int, ...]:
     """
     carried, seen = [0], set(masks[0].pathways)
     _check_no_idle(masks[0], 0, set())
-    for level, (below, mask) in enumerate(zip(masks, masks[1:], strict=False), 1):
+    for level, (below, mask) in enumerate(pairwise(masks), 1):
         if not mask.genes.equals(below.pathways):
             raise _broken(level, "its rows are not the columns of the mask before, in their order")
         is_carried = mask.pathways.isin(below.pathways)

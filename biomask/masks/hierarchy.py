@@ -7,15 +7,15 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
-from biomask.errors import ArgumentError, MaskError
+from biomask.errors import ArgumentError
 from biomask.masks.chain import check_chain, checked_masks
 from biomask.masks.html import hierarchy_html
-from biomask.masks.levels import OWN, RESIDUAL, Limits, build_levels
+from biomask.masks.levels import Limits, build_levels
 from biomask.masks.mask import Mask
 from biomask.masks.notes import Note
 from biomask.masks.transforms import rewire_upward
+from biomask.masks.units import reach, unit_table
 
 __all__ = ["Hierarchy"]
 
@@ -51,7 +51,7 @@ class Hierarchy:
         self._masks = checked_masks(masks)
         self._notes = tuple(notes)
         self._carried = check_chain(self._masks)
-        self._reach = _reach(self._masks, self._carried)
+        self._reach = reach(self._masks, self._carried)
         sha = hashlib.sha256("".join(mask.digest for mask in self._masks).encode())
         self._digest = sha.hexdigest()
 
@@ -146,6 +146,11 @@ class Hierarchy:
         """How many of the last columns of ``hier[level]`` are carried on unchanged."""
         return self._carried[level]
 
+    def computed(self, level: int) -> pd.Index:
+        """Names of the units that ``hier[level]`` computes: its columns without the carried."""
+        names = self._masks[level].pathways
+        return names[: len(names) - self._carried[level]]
+
     # ------------------------------------------------------------------ what it is
 
     @property
@@ -157,7 +162,7 @@ class Hierarchy:
     def pathways(self) -> pd.Index:
         """Every unit once, in the order in which they are computed."""
         return pd.Index(
-            np.concatenate([self._computed(i) for i in range(len(self))]),
+            np.concatenate([self.computed(i) for i in range(len(self))]),
             dtype=object,
             name="pathway",
         )
@@ -185,7 +190,7 @@ class Hierarchy:
     @property
     def descriptions(self) -> pd.Series:
         """Free text of each unit, "" where there is none; indexed by pathway."""
-        pieces = [m.descriptions[self._computed(i)] for i, m in enumerate(self._masks)]
+        pieces = [m.descriptions[self.computed(i)] for i, m in enumerate(self._masks)]
         return pd.concat(pieces).rename_axis("pathway")
 
     @property
@@ -193,6 +198,11 @@ class Hierarchy:
         """What was dropped, joined or added on the way here, a row each."""
         frame = pd.DataFrame(list(self._notes), columns=list(Note._fields))
         return frame.astype({"line": "Int64"})
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """The rows of `report`."""
+        return self._notes
 
     @property
     def relations(self) -> pd.DataFrame:
@@ -209,25 +219,7 @@ class Hierarchy:
         as in `sizes`; ``n_children`` and ``n_parents`` count units; ``parents`` are their names,
         joined by "; "; ``kind`` is "leaf", "inner", "own genes" or "residual".
         """
-        names, edges = self.pathways, self.relations
-        level = np.repeat(np.arange(len(self)), [len(self._computed(i)) for i in range(len(self))])
-        parents = edges.groupby("child", sort=False)["parent"].agg(list).reindex(names)
-        parents = [above if isinstance(above, list) else [] for above in parents]
-        depth = dict(zip(names, len(self) - level, strict=True))
-        for name, above in zip(names[level == 0], parents, strict=False):
-            depth[name] = 1 + max((depth[parent] for parent in above), default=0)
-        return pd.DataFrame(
-            {
-                "level": level,
-                "depth": [depth[name] for name in names],
-                "genes": self.sizes(),
-                "n_children": edges.groupby("parent").size().reindex(names, fill_value=0),
-                "n_parents": [len(above) for above in parents],
-                "parents": ["; ".join(above) for above in parents],
-                "kind": [_kind(name, i) for name, i in zip(names, level, strict=True)],
-            },
-            index=names,
-        )
+        return unit_table(self)
 
     @property
     def levels(self) -> pd.DataFrame:
@@ -235,7 +227,7 @@ class Hierarchy:
         return pd.DataFrame(
             {
                 "inputs": [mask.shape[0] for mask in self],
-                "units": [len(self._computed(i)) for i in range(len(self))],
+                "units": [len(self.computed(i)) for i in range(len(self))],
                 "carried": list(self._carried),
                 "edges": [m.n_edges - n for m, n in zip(self, self._carried, strict=True)],
             },
@@ -246,8 +238,8 @@ class Hierarchy:
         """Number of genes from which a path leads to each unit, indexed by pathway."""
         return pd.Series(np.diff(self._reach.indptr), index=self.pathways, name="size")
 
-    def to_sets(self) -> Mask:
-        """The genes from which a path leads to each unit, as a mask of genes x pathways."""
+    def flatten(self) -> Mask:
+        """One mask from the genes straight to every unit that a path leads to."""
         return Mask(self._reach, self.genes, self.pathways, descriptions=self.descriptions)
 
     def to_edges(self) -> pd.DataFrame:
@@ -258,7 +250,7 @@ class Hierarchy:
         pieces = []
         for i, mask in enumerate(self):
             rows, cols = mask.edge_index
-            new = cols < len(self._computed(i))
+            new = cols < len(self.computed(i))
             pieces.append(
                 pd.DataFrame(
                     {
@@ -284,10 +276,6 @@ class Hierarchy:
         note = Note("rewired", f"seed {seed}", "degrees kept at every level, membership random")
         return Hierarchy(masks, notes=[*self._notes, note])
 
-    def _computed(self, level: int) -> pd.Index:
-        names = self._masks[level].pathways
-        return names[: len(names) - self._carried[level]]
-
     # ------------------------------------------------------------------ as a value
 
     def __eq__(self, other: object) -> bool:
@@ -305,22 +293,3 @@ class Hierarchy:
 
     def _repr_html_(self) -> str:
         return hierarchy_html(self)
-
-
-def _reach(masks: Sequence[Mask], carried: Sequence[int]) -> sparse.csc_array:
-    """Genes x units in the order of computation, 1 where a path leads from one to the other."""
-    below = masks[0].to_scipy()
-    pieces = [below]
-    for mask, n in zip(masks[1:], carried[1:], strict=True):
-        below = sparse.csc_array(below @ mask.to_scipy())
-        below.data[:] = 1
-        pieces.append(below[:, : mask.shape[1] - n])
-    return sparse.csc_array(sparse.hstack(pieces))
-
-
-def _kind(name: str, level: int) -> str:
-    if level:
-        return "inner"
-    if name == RESIDUAL:
-        return "residual"
-    return "own genes" if name.endswith(OWN) else "leaf"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -81,7 +82,7 @@ def build_levels(
     return _masks(entries, parents, universe, sets.descriptions), notes
 
 
-# ------------------------------------------------------------------------ which pathways, which genes
+# ------------------------------------------------------------------------ which genes and units
 
 
 def _check_sets(sets: Mask) -> None:
@@ -246,6 +247,13 @@ def _upper_mask(
         (np.ones(len(edges), np.float32), (row.get_indexer(sources), col.get_indexer(targets))),
         shape=(len(row), len(col)),
     )
-    with warnings.catch_warnings():  # every unit may well feed every root
-        warnings.simplefilter("ignore", BiomaskWarning)
+    with quiet_when_dense():
         return Mask(matrix, rows, cols, descriptions=texts.to_dict())
+
+
+@contextlib.contextmanager
+def quiet_when_dense() -> Iterator[None]:
+    """No warning of a dense mask: further up, every unit may well feed every pathway."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BiomaskWarning)
+        yield
