@@ -23,7 +23,14 @@ _HOME = {
         "StorageError",
     ),
     "biomask.masks.mask": ("Mask",),
-    "biomask.masks.readers": ("read_gmt", "read_matrix", "read_edges", "read_varm"),
+    "biomask.masks.hierarchy": ("Hierarchy",),
+    "biomask.masks.readers": (
+        "read_gmt",
+        "read_matrix",
+        "read_edges",
+        "read_varm",
+        "read_hierarchy",
+    ),
     "biomask.masks.writers": ("write_gmt", "write_edges"),
     "biomask.masks.alignment": ("align", "Aligned", "AlignmentReport"),
     "biomask.networks.layers": ("MaskedDense",),
@@ -42,7 +49,13 @@ _HOME = {
     "biomask.inference.study": ("Study", "load_study"),
     "biomask.views.figures": ("save_figure",),
     "biomask.views.report": ("report",),
-    "biomask.datasets": ("load_dataset", "load_gene_sets", "load_relations", "toy"),
+    "biomask.datasets": (
+        "load_dataset",
+        "load_gene_sets",
+        "load_relations",
+        "load_hierarchy",
+        "toy",
+    ),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 # Rooms one may reach by name, such as ``bm.plots.plot_mask_sizes``.

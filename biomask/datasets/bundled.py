@@ -15,6 +15,7 @@ from biomask.errors import ArgumentError, listed
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from biomask.masks.hierarchy import Hierarchy
     from biomask.masks.mask import Mask
 
 _FLU_CONDITIONS = {"asx": "asymptomatic", "sx": "symptomatic"}
@@ -121,6 +122,40 @@ def load_relations(name: str) -> pd.DataFrame:
     source = _chosen(name, RELATIONS, "collection with relations")
     table = pd.read_csv(source.path, sep="\t", dtype=str, keep_default_na=False, quoting=3)
     return table.rename(columns={"parent_id": "parent", "child_id": "child"})
+
+
+def load_hierarchy(
+    name: str, *, min_genes: int = 1, max_depth: int | None = None, residual: bool = False
+) -> Hierarchy:
+    """A bundled collection of gene sets and its relations as one hierarchy.
+
+    ``"reactome"``
+        ``load_gene_sets("reactome")`` by ``load_relations("reactome")``: 2,681 pathways and 269
+        units of own genes in 12 levels. The relations are of another release than the gene sets:
+        72 of their pathways have no gene set, and are listed in `Hierarchy.report`.
+
+    Parameters
+    ----------
+    name : str
+        ``"reactome"``.
+    min_genes, max_depth, residual
+        As in `read_hierarchy`.
+
+    Raises
+    ------
+    ArgumentError
+        There is no such collection; the text lists those there are.
+    """
+    from biomask.masks.readers import read_hierarchy
+
+    _chosen(name, RELATIONS, "hierarchy")
+    return read_hierarchy(
+        load_gene_sets(name),
+        load_relations(name),
+        min_genes=min_genes,
+        max_depth=max_depth,
+        residual=residual,
+    )
 
 
 def _chosen(name: str, catalogue: Mapping[str, Source], kind: str) -> Source:

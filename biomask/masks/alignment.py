@@ -16,7 +16,9 @@ from biomask.masks.alignment_report import (
     build_report,
     present_sizes,
 )
+from biomask.masks import restriction
 from biomask.masks.expression import state_of
+from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
 from biomask.masks.matrices import Table, check_finite, read_table
 from biomask.masks.mismatch import little_overlap, missing_genes
@@ -41,7 +43,7 @@ class Aligned:
 
     Attributes
     ----------
-    mask : Mask
+    mask : Mask or Hierarchy
     X : DataFrame, shape (n_samples, n_genes), float32
         The columns are ``mask.genes``; the index is that of the data.
     report : AlignmentReport
@@ -51,7 +53,7 @@ class Aligned:
         Mean of each gene in the data the mask was aligned with.
     """
 
-    mask: Mask
+    mask: Mask | Hierarchy
     X: pd.DataFrame
     report: AlignmentReport
     rules: NameRules
@@ -100,13 +102,14 @@ class Aligned:
         filled = X.reindex(columns=self.mask.genes)
         filled[absent] = self.means[absent].to_numpy()
         log += [Entry("filled", "data", gene, detail="mean of the first data") for gene in absent]
-        kept = np.ones(self.mask.shape[1], dtype=bool)
-        report = build_report(self.mask, names, there, kept, log, n_samples=len(X))
+        mask = self.mask.flatten() if isinstance(self.mask, Hierarchy) else self.mask
+        kept = np.ones(mask.shape[1], dtype=bool)
+        report = build_report(mask, names, there, kept, log, n_samples=len(X))
         return Aligned(self.mask, filled, report, self.rules, self.means)
 
 
 def align(
-    mask: Mask,
+    mask: Mask | Hierarchy,
     data,
     *,
     min_genes: int = 10,
@@ -124,11 +127,15 @@ def align(
 
     Parameters
     ----------
-    mask : Mask
+    mask : Mask or Hierarchy
+        A hierarchy is built again from the genes that are there, by the rules of
+        `Hierarchy.from_sets`. One with a unit ``"(residual)"`` takes every gene of the data.
     data : DataFrame (samples x genes), AnnData, or array of shape (n_samples, n_genes of the mask)
         Of an AnnData ``.X`` is used, or `layer`; never ``.raw``.
     min_genes, max_genes : int
         Keep pathways with this many genes present in the data. Genes in no kept pathway go.
+        In a hierarchy `max_genes` has no say: a large pathway is computed from its children, and
+        what is left out would only make its parent's own genes more.
     min_overlap : float
         Fail when a smaller share of the mask's genes is in the data.
     layer : str, optional
@@ -162,15 +169,25 @@ def align(
     _check_arguments(mask, min_genes, max_genes, min_overlap)
     rules = NameRules({} if rename is None else dict(rename), strip_versions, on_duplicate)
     log: list[Entry] = []
+    hier, mask = (mask, restriction.gene_sets(mask)) if isinstance(mask, Hierarchy) else (None, mask)
     mask = mask_with_clean_names(mask, rules, log)
     table = read_table(data, layer=layer, genes=mask.genes)
     names = column_names(table.genes, rules, log)
     there = mask.genes.isin(names)
     if there.mean() < min_overlap or not there.any():
         raise little_overlap(mask, names, there, min_overlap, data)
+    if hier is not None:
+        max_genes = None
+        if restriction.has_residual(hier):
+            mask = restriction.with_genes(mask, names)
+            there = mask.genes.isin(names)
     check_duplicates(names, mask.genes, table.genes, rules, log)
     kept = _kept_pathways(mask, there, min_genes, max_genes)
-    result = _restricted(mask, there, kept)
+    if hier is None:
+        result = _restricted(mask, there, kept)
+    else:
+        result = restriction.restricted(hier, mask.select(genes=mask.genes[there]), min_genes)
+        log += _of_hierarchy(result)
     X = _values(table, names, result.genes, rules)
     noticed, state = _noticed(table, X, data, layer)
     log += [*noticed, *_dropped(mask, there, kept, result)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 if TYPE_CHECKING:
+    from biomask.masks.hierarchy import Hierarchy
     from biomask.masks.mask import Mask
 
 ROWS = 5  # pathways shown
@@ -24,4 +25,13 @@ def mask_html(mask: Mask) -> str:
     return (
         f"<p><b>{html.escape(repr(mask))}</b><br>{spread}</p>"
         f"{shown.head(ROWS).to_html(escape=True)}"
+    )
+
+
+def hierarchy_html(hier: Hierarchy) -> str:
+    """What each mask holds, and the first few roots."""
+    roots = hier.table.loc[hier.roots[:ROWS], ["depth", "genes", "n_children", "kind"]]
+    return (
+        f"<p><b>{html.escape(repr(hier))}</b></p>{hier.levels.to_html(escape=True)}"
+        f"<p>The first roots</p>{roots.to_html(escape=True)}"
     )

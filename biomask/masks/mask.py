@@ -165,6 +165,11 @@ class Mask:
         return frame.astype({"line": "Int64"})
 
     @property
+    def notes(self) -> tuple[Note, ...]:
+        """The rows of `report`."""
+        return self._notes
+
+    @property
     def edge_index(self) -> tuple[np.ndarray, np.ndarray]:
         """(gene position, pathway position) of every edge, int32, sorted by pathway then gene.
 

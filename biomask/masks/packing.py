@@ -1,13 +1,16 @@
-"""A mask as JSON-able values, for the files that carry one."""
+"""A mask or a hierarchy as JSON-able values, for the files that carry one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 
-from biomask.errors import StorageError
+from biomask.errors import BiomaskError, StorageError
 from biomask.masks.checks import checked_csc
+from biomask.masks.hierarchy import Hierarchy
+from biomask.masks.levels import quiet_when_dense
 from biomask.masks.mask import Mask
 from biomask.storage import pack, unpack
 
@@ -49,14 +52,82 @@ def mask_from_config(config: Mapping) -> Mask:
         if "weights" in config:
             weights = unpack(config["weights"], np.float32, n_edges)
         descriptions = dict(zip(pathways, config["descriptions"], strict=True))
+    except BiomaskError:
+        raise
     except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, StorageError):
-            raise
-        raise StorageError(
-            f"a stored mask is damaged: {error!r}",
-            code="E-PACKED",
-            hint="Restore the file from a copy.",
-        ) from error
+        raise _damaged("mask", error) from error
     starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
     matrix = checked_csc(weights, members, starts, shape)
     return Mask(matrix, genes, pathways, descriptions=descriptions)
+
+
+def hierarchy_to_config(hier: Hierarchy) -> dict:
+    """Everything but the notes: the first mask, and of the others what is new in each."""
+    texts = hier.descriptions
+    return {
+        "entry": mask_to_config(hier[0]),
+        "levels": [_level_to_config(hier, i, texts) for i in range(1, len(hier))],
+    }
+
+
+def hierarchy_from_config(config: Mapping) -> Hierarchy:
+    """The hierarchy that `hierarchy_to_config` was given; equal to it in digest.
+
+    Raises
+    ------
+    StorageError
+        A part is missing or is not what `hierarchy_to_config` writes.
+    MaskError
+        The parts are readable but make no mask or no hierarchy.
+    """
+    try:
+        masks = [mask_from_config(config["entry"])]
+        for level in list(config["levels"]):
+            masks.append(_level_from_config(level, masks[-1]))
+    except BiomaskError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged("hierarchy", error) from error
+    return Hierarchy(masks)
+
+
+def _level_to_config(hier: Hierarchy, level: int, texts: pd.Series) -> dict:
+    rows, cols = hier[level].edge_index
+    new = hier.computed(level)
+    members = rows[cols < len(new)]
+    return {
+        "pathways": new.tolist(),
+        "n_edges": len(members),
+        "n_carried": hier.n_carried(level),
+        "sizes": pack(np.bincount(cols, minlength=len(new))[: len(new)].astype(np.int32)),
+        "members": pack(members),
+        "carried": pack(rows[cols >= len(new)]),
+        "descriptions": texts[new].tolist(),
+    }
+
+
+def _level_from_config(config: Mapping, below: Mask) -> Mask:
+    names, n_rows = list(config["pathways"]), len(below.pathways)
+    n_edges, n_carried = config["n_edges"], config["n_carried"]
+    if not 0 <= n_edges <= n_rows * len(names) or not 0 <= n_carried <= n_rows:
+        raise ValueError(f"{n_edges} edges and {n_carried} units carried over {n_rows} units")
+    sizes = unpack(config["sizes"], np.int32, len(names))
+    members = unpack(config["members"], np.int32, n_edges)
+    carried = unpack(config["carried"], np.int32, n_carried)
+    sizes = np.concatenate([sizes, np.ones(n_carried, np.int32)])
+    starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+    rows = np.concatenate([members, carried])
+    matrix = checked_csc(np.ones(len(rows), np.float32), rows, starts, (n_rows, len(sizes)))
+    texts = dict(zip(names, config["descriptions"], strict=True))
+    texts |= below.descriptions.to_dict()
+    pathways = [*names, *below.pathways[carried]]
+    with quiet_when_dense():
+        return Mask(matrix, below.pathways, pathways, descriptions=texts)
+
+
+def _damaged(what: str, error: Exception) -> StorageError:
+    return StorageError(
+        f"a stored {what} is damaged: {error!r}",
+        code="E-PACKED",
+        hint="Restore the file from a copy.",
+    )

@@ -5,6 +5,7 @@ The functions of the methods of the same purpose: `Mask.filter`, `Mask.select`, 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from biomask.errors import MaskError
+from biomask.errors import BiomaskWarning, MaskError
 from biomask.masks import checks
 from biomask.masks.notes import Note
 from biomask.masks.overlap import identical_columns
@@ -89,6 +90,17 @@ def rewire(mask: Mask, seed: int) -> Mask:
     )
     note = Note("rewired", f"seed {seed}", "sizes and degrees kept, membership random")
     return mask.derive(dealt, mask.genes, mask.pathways, [note])
+
+
+def rewire_upward(mask: Mask, seed: int, n_carried: int) -> Mask:
+    """`rewire`, but for the last `n_carried` columns of a mask of a hierarchy, which stay."""
+    matrix = mask.to_scipy()
+    new = matrix.shape[1] - n_carried
+    with warnings.catch_warnings():  # few units, each of which may well feed every other
+        warnings.simplefilter("ignore", BiomaskWarning)
+        part = mask.derive(matrix[:, :new], mask.genes, mask.pathways[:new], [])
+        whole = sparse.hstack([rewire(part, seed).to_scipy(), matrix[:, new:]])
+        return mask.derive(whole, mask.genes, mask.pathways, [])
 
 
 def rename_genes(mask: Mask, changes: Mapping[str, str]) -> Mask:
