@@ -11,8 +11,12 @@ import numpy as np
 import tensorflow as tf
 
 from biomask.errors import ModelError
+from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
-from biomask.networks.models import HEAD, build_model, pathway_layer, restart
+from biomask.masks.steps import levels_of
+from biomask.networks.deep import pathway_layers, read_names, unit_names, unit_values
+from biomask.networks.heads import HEAD
+from biomask.networks.models import build_model, restart
 from biomask.networks.replicates import LOSS_OF_TASK, per_replicate
 
 MIN_STEPS = 8  # of a round, which is an epoch or several: a data set of one batch is trained too
@@ -34,6 +38,7 @@ class Settings(NamedTuple):
     learning_rate: float
     dropout: float
     l2: float
+    outputs: str = "all"
 
 
 class Networks(abc.ABC):
@@ -160,23 +165,24 @@ class Networks(abc.ABC):
             kept.assign(tf.where(self.flags(variable, better), value, kept))
 
     def _reset_dropout(self, seed: int) -> None:
-        for variable in self.model.non_trainable_variables:
-            if "seed_generator_state" in variable.path:
-                variable.assign(np.array([seed % 2**32, 0], np.uint32))
+        states = [v for v in self.model.non_trainable_variables if "seed_generator_state" in v.path]
+        for level, state in enumerate(states):  # a unit left out says nothing of those above it
+            state.assign(np.array([(seed + level) % 2**32, 0], np.uint32))
 
 
 class BlockTrainer(Networks):
-    """R networks on one mask, which differ in labels, initial weights and dropout.
+    """R networks on one mask or hierarchy, which differ in labels, initial weights and dropout.
 
     Parameters
     ----------
-    mask : Mask
+    mask : Mask or Hierarchy
+        Its units are P in all, its edges E, in the order of `biomask.masks.steps`.
     settings : Settings
     replicates : int
         R.
     """
 
-    def __init__(self, mask: Mask, settings: Settings, replicates: int):
+    def __init__(self, mask: Mask | Hierarchy, settings: Settings, replicates: int):
         model = build_model(
             mask,
             settings.task,
@@ -188,8 +194,11 @@ class BlockTrainer(Networks):
             replicates,
             kernel_initializer=START,
             seed=0,
+            outputs=settings.outputs,
         )
-        self._layer = pathway_layer(model)
+        self._layers, self._levels = pathway_layers(model), levels_of(mask)
+        self._n_units = mask.shape[1]
+        self._read = unit_names(model).get_indexer(read_names(model))
         super().__init__(model, settings, replicates)
 
     def restart(self, seeds: Sequence[int]) -> None:
@@ -197,7 +206,7 @@ class BlockTrainer(Networks):
         restart(self.model, seeds)
 
     def flags(self, variable: keras.Variable, of_network: tf.Tensor) -> tf.Tensor:
-        axis = 1 if variable is self._layer.kernel else 0
+        axis = int(any(variable is layer.kernel for layer in self._layers))
         shape = [self.n_networks if i == axis else 1 for i in range(len(variable.shape))]
         return tf.reshape(of_network, shape)
 
@@ -217,34 +226,43 @@ class BlockTrainer(Networks):
         return total.numpy() / len(X)
 
     def head(self) -> tuple[np.ndarray, np.ndarray]:
-        """Weights (R, P, C) and bias (R, C) of the linear head; C is 1 without classes."""
+        """Weights (R, P, C) and bias (R, C) of the linear head; C is 1 without classes.
+
+        The weight of a unit that the head does not read is 0.
+        """
         kernel, bias = self.model.get_layer(HEAD).get_weights()
-        shape = (self.n_networks, self._layer.mask.shape[1], -1)
-        return kernel.reshape(shape), bias.reshape(self.n_networks, -1)
+        kernel = kernel.reshape(self.n_networks, len(self._read), -1)
+        weights = np.zeros((self.n_networks, self._n_units, kernel.shape[2]), np.float32)
+        weights[:, self._read] = kernel
+        return weights, bias.reshape(self.n_networks, -1)
 
     def edges(self) -> np.ndarray:
-        """The weight of every edge in every network, float32, shape (n_edges, R)."""
-        return self._layer.edges
+        """The weight of every edge in every network, float32, shape (E, R)."""
+        return np.concatenate([layer.edges for layer in self._layers])
 
     def unit_bias(self) -> np.ndarray:
         """Bias of every pathway unit, float32, shape (R, P)."""
-        return self._layer.bias.numpy()
+        return np.concatenate([layer.bias.numpy() for layer in self._layers], axis=1)
 
     def load(self, edges: np.ndarray, unit_bias: np.ndarray) -> None:
         """Put trained pathway units back."""
-        self._layer.kernel.assign(edges)
-        self._layer.bias.assign(unit_bias)
+        n_edges, n_units = 0, 0
+        for layer in self._layers:
+            mask = layer.mask
+            layer.kernel.assign(edges[n_edges : n_edges + mask.n_edges])
+            layer.bias.assign(unit_bias[:, n_units : n_units + mask.shape[1]])
+            n_edges, n_units = n_edges + mask.n_edges, n_units + mask.shape[1]
 
     def _in_batches(self, function, X: np.ndarray) -> np.ndarray:
-        values = np.empty((len(X), self.n_networks, self._layer.mask.shape[1]), np.float32)
+        values = np.empty((len(X), self.n_networks, self._n_units), np.float32)
         for i in range(0, len(X), 128):
             values[i : i + 128] = function(tf.constant(X[i : i + 128]))
         return values
 
     @tf.function(reduce_retracing=True)
     def _before(self, X):
-        return self._layer.pre_activation(X)
+        return unit_values(self._layers, self._levels, X)[0]
 
     @tf.function(reduce_retracing=True)
     def _after(self, X):
-        return self._layer(X)
+        return unit_values(self._layers, self._levels, X)[1]

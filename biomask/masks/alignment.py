@@ -169,7 +169,9 @@ def align(
     _check_arguments(mask, min_genes, max_genes, min_overlap)
     rules = NameRules({} if rename is None else dict(rename), strip_versions, on_duplicate)
     log: list[Entry] = []
-    hier, mask = (mask, restriction.gene_sets(mask)) if isinstance(mask, Hierarchy) else (None, mask)
+    hier, mask = (
+        (mask, restriction.gene_sets(mask)) if isinstance(mask, Hierarchy) else (None, mask)
+    )
     mask = mask_with_clean_names(mask, rules, log)
     table = read_table(data, layer=layer, genes=mask.genes)
     names = column_names(table.genes, rules, log)

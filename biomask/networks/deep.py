@@ -1,13 +1,11 @@
-"""The levels of a network: one masked layer each, and what passes a unit on to a later level.
+"""The levels of a network: one masked layer each, which reads units of the levels below it.
 
 A mask is a hierarchy of one level, so every model is built here.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -16,100 +14,46 @@ import tensorflow as tf
 from keras import layers
 from scipy import sparse
 
-from biomask.errors import BiomaskWarning, ModelError
+from biomask.errors import ModelError
 from biomask.masks.hierarchy import Hierarchy
+from biomask.masks.levels import quiet_when_dense
 from biomask.masks.mask import Mask
+from biomask.masks.steps import Level, grouped, levels_of, places
 from biomask.networks.layers import MaskedDense
 
 PATHWAYS = "pathways"  # the first level; the others are pathways_2, pathways_3, ...
-ALL_UNITS = "all_units"
-
-
-class Level(NamedTuple):
-    """One level of a hierarchy.
-
-    Attributes
-    ----------
-    mask : Mask
-        Inputs x the units that are computed here.
-    carried : int array
-        Positions among the inputs of the units that a later level reads too.
-    """
-
-    mask: Mask
-    carried: np.ndarray
-
-
-class Levels(NamedTuple):
-    """What `add_levels` built.
-
-    Attributes
-    ----------
-    masked : list of MaskedDense
-    units : list of tensors
-        The units that each level computes, after dropout.
-    top : tensor
-        The roots.
-    """
-
-    masked: list[MaskedDense]
-    units: list
-    top: object
-
-    def read_by_head(self, outputs: str):
-        """The units that the head reads, as one tensor."""
-        if outputs == "top":
-            return self.top
-        return layers.Concatenate(name=ALL_UNITS)(self.units) if len(self.units) > 1 else self.top
+ALL_UNITS, ROOTS = "all_units", "roots"  # what the head reads
 
 
 @keras.saving.register_keras_serializable(package="biomask")
-class Carry(layers.Layer):
-    """The units of a level, and behind them those of its inputs that a later level reads.
-
-    They are passed on unchanged and have no parameter.
+class Units(layers.Layer):
+    """Some units of some levels, side by side, unchanged and without a parameter.
 
     Parameters
     ----------
-    positions : sequence of int
-        Of the inputs that are carried.
+    positions : list of lists of int
+        For each input, which of its units.
     """
 
     def __init__(self, positions, **kwargs):
         super().__init__(**kwargs)
-        self.positions = [int(p) for p in positions]
+        self.positions = [[int(p) for p in part] for part in positions]
 
     def call(self, inputs):
-        units, below = inputs
-        return tf.concat([units, tf.gather(below, self.positions, axis=-1)], axis=-1)
+        pairs = zip(inputs, self.positions, strict=True)
+        return tf.concat([tf.gather(x, part, axis=-1) for x, part in pairs], axis=-1)
 
     def compute_output_shape(self, input_shape):
-        units = input_shape[0]
-        return (*units[:-1], units[-1] + len(self.positions))
+        return (*input_shape[0][:-1], sum(map(len, self.positions)))
 
     def get_config(self):
         return {**super().get_config(), "positions": self.positions}
 
 
-def levels_of(mask: Mask | Hierarchy) -> list[Level]:
-    """The levels, from the genes upwards; a mask, or an array that stands for one, has one."""
-    if not isinstance(mask, Hierarchy):
-        return [Level(mask, np.empty(0, np.int32))]
-    parts = []
-    for i, whole in enumerate(mask):
-        own = whole.shape[1] - mask.n_carried(i)
-        rows, cols = whole.edge_index
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", BiomaskWarning)  # two roots may read every unit
-            part = whole.select(pathways=whole.pathways[:own])
-        parts.append(Level(part, rows[cols >= own]))
-    return parts
-
-
-def add_levels(
+def stack_levels(
     genes, mask: Mask | Hierarchy, dropout: float, layer_of: Callable[..., MaskedDense]
-) -> Levels:
-    """Lay one masked layer over the other, each with dropout of its units.
+) -> list:
+    """Lay one masked layer over the other; the units of each level after dropout, as tensors.
 
     Parameters
     ----------
@@ -119,16 +63,47 @@ def add_levels(
     layer_of : callable
         ``layer_of(mask, level, name=...)``, the masked layer of a level counted from 0.
     """
-    x, masked, units = genes, [], []
-    for i, (own, carried) in enumerate(levels_of(mask)):
+    units = []
+    for i, level in enumerate(levels_of(mask)):
         name = PATHWAYS if i == 0 else f"{PATHWAYS}_{i + 1}"
-        layer = layer_of(own, i, name=name)
+        layer = layer_of(level.mask, i, name=name)
+        x = genes if i == 0 else _units(units, level.sources, f"{name}_children")
         seed = layer.seed[0] + i  # a unit left out says nothing of those above it
-        new = layers.Dropout(dropout, seed=seed, name=f"{name}_dropout")(layer(x))
-        x = Carry(carried, name=f"{name}_carried")([new, x]) if len(carried) else new
-        masked.append(layer)
-        units.append(new)
-    return Levels(masked, units, x)
+        units.append(layers.Dropout(dropout, seed=seed, name=f"{name}_dropout")(layer(x)))
+    return units
+
+
+def read_by_head(units: list, mask: Mask | Hierarchy, outputs: str):
+    """The units that the head reads, as one tensor, in the order of `read_names`."""
+    if len(units) == 1:
+        return units[0]
+    if outputs == "all":
+        return layers.Concatenate(name=ALL_UNITS)(units)
+    place = places(mask)
+    return _units(units, grouped(sorted(map(place.get, mask.roots))), ROOTS)
+
+
+def _units(units: list, sources: dict[int, list[int]], name: str):
+    return Units(list(sources.values()), name=name)([units[level] for level in sources])
+
+
+def unit_values(masked: Sequence[MaskedDense], levels: Sequence[Level], genes) -> tuple:
+    """Pre-activations and activations of all units without dropout, level by level side by side.
+
+    Parameters
+    ----------
+    masked : list of MaskedDense
+        The layers of a model, `pathway_layers`.
+    levels : list of Level
+        Of its mask or hierarchy, `levels_of`.
+    genes : tensor, shape (batch, n_genes)
+    """
+    before, units = [], []
+    for layer, level in zip(masked, levels, strict=True):
+        parts = [tf.gather(units[i], at, axis=-1) for i, at in level.sources.items()]
+        before.append(layer.pre_activation(tf.concat(parts, axis=-1) if parts else genes))
+        units.append(layer.activation(before[-1]))
+    return tf.concat(before, axis=-1), tf.concat(units, axis=-1)
 
 
 def pathway_layers(model: keras.Model) -> list[MaskedDense]:
@@ -161,11 +136,11 @@ def mask_of(model: keras.Model) -> Mask | Hierarchy:
     masks = [layer.mask for layer in pathway_layers(model)]
     if len(masks) == 1:
         return masks[0]
-    carried = {x.name: x.positions for x in model.layers if isinstance(x, Carry)}
-    whole = masks[:1]
-    for i, mask in enumerate(masks[1:], 2):
-        whole.append(_with_carried(mask, carried.get(f"{PATHWAYS}_{i}_carried", [])))
-    return Hierarchy(whole)
+    last = {name: i for i, mask in enumerate(masks) for name in mask.genes}  # level that reads it
+    chain = masks[:1]
+    for i, mask in enumerate(masks[1:], 1):
+        chain.append(_with_carried(chain[-1], mask, lambda name: last.get(name, i + 1) > i))  # noqa: B023
+    return Hierarchy(chain)
 
 
 def reads_all(model: keras.Model) -> bool:
@@ -181,20 +156,23 @@ def unit_names(model: keras.Model) -> pd.Index:
 
 def read_names(model: keras.Model) -> pd.Index:
     """Names of the units that the head reads, in its order."""
+    names = unit_names(model)
     if reads_all(model) or len(pathway_layers(model)) == 1:
-        return unit_names(model)
-    return mask_of(model).roots
+        return names
+    inner = {name for layer in pathway_layers(model)[1:] for name in layer.mask.genes}
+    return names[~names.isin(inner)]
 
 
-def _with_carried(mask: Mask, positions: list[int]) -> Mask:
-    """The mask with a column for each carried unit."""
-    ends = np.array(positions, int), np.arange(len(positions))
-    own = sparse.coo_array((np.ones(len(positions)), ends), (mask.shape[0], len(positions)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", BiomaskWarning)
-        return mask.derive(
-            sparse.hstack([mask.to_scipy(), own], format="csc"),
-            mask.genes,
-            [*mask.pathways, *mask.genes[positions]],
-            [],
-        )
+def _with_carried(below: Mask, mask: Mask, still_read: Callable[[str], bool]) -> Mask:
+    """The mask of a level as a hierarchy has it: rows and carried units are what is `below`."""
+    rows, cols = mask.edge_index
+    carried = [name for name in below.pathways if still_read(name)]
+    rows = np.append(
+        below.pathways.get_indexer(mask.genes)[rows], below.pathways.get_indexer(carried)
+    )
+    cols = np.append(cols, np.arange(len(carried)) + mask.shape[1])
+    names = [*mask.pathways, *carried]
+    matrix = sparse.coo_array((np.ones(len(rows)), (rows, cols)), (below.shape[1], len(names)))
+    texts = {**below.descriptions, **mask.descriptions}
+    with quiet_when_dense():
+        return Mask(matrix, below.pathways, names, descriptions=texts)

@@ -13,7 +13,13 @@ from keras import layers, regularizers
 from biomask.errors import ArgumentError, ModelError
 from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
-from biomask.networks.deep import add_levels, mask_of, pathway_layers, reads_all
+from biomask.networks.deep import (
+    mask_of,
+    pathway_layers,
+    read_by_head,
+    reads_all,
+    stack_levels,
+)
 from biomask.networks.heads import HEAD, head_layer, linear_layers, skip_layer, skips, start_linear
 from biomask.networks.initializers import checked_replicates, checked_seed, replicate_seeds
 from biomask.networks.layers import MaskedDense, as_mask
@@ -51,8 +57,9 @@ def build_model(
 
     Layers: ``genes`` (input), ``pathways`` (`MaskedDense`), ``pathways_dropout``, ``head``
     (linear), and the output: ``probability``, ``class_probabilities`` or ``prediction``. With a
-    hierarchy, ``pathways_2``, ``pathways_3``, ... lie above ``pathways``; a unit whose parents
-    stand at several levels is passed on unchanged (``pathways_2_carried``), without a parameter.
+    hierarchy, ``pathways_2``, ``pathways_3``, ... lie above ``pathways``, each reading its
+    ``pathways_2_children``, ... from whatever level computes them: what the hierarchy carries on
+    has no parameter and is not computed again.
 
     Parameters
     ----------
@@ -123,9 +130,8 @@ def build_model(
         )
 
     genes = keras.Input((mask.shape[0],), name="genes", dtype="float32")
-    x = head_layer(n_outputs, replicates, decay)(
-        add_levels(genes, mask, dropout, layer_of).read_by_head(outputs)
-    )
+    units = stack_levels(genes, mask, dropout, layer_of)
+    x = head_layer(n_outputs, replicates, decay)(read_by_head(units, mask, outputs))
     if skip:
         x = layers.Add(name="logit")([x, skip_layer(n_outputs, replicates, decay)(genes)])
     outcome = layers.Activation(_ACTIVATION[task], name=OUTPUT_OF_TASK[task], dtype="float32")(x)
