@@ -16,16 +16,11 @@ from typing import NamedTuple
 import numpy as np
 
 from biomask.errors import StorageError
-from biomask.inference.activations import activation_function
-from biomask.inference.effects import (
-    direction,
-    edge_ablation,
-    linear_output,
-    pathway_ablation,
-    pathway_means,
-)
+from biomask.inference.effects import linear_output, pathway_means
 from biomask.inference.folds import inner_split
 from biomask.inference.training import BlockTrainer, Settings
+from biomask.inference.wired import Held, wired
+from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
 from biomask.storage import read_zip, write_zip
 
@@ -41,7 +36,7 @@ class Plan:
 
     Attributes
     ----------
-    mask : Mask
+    mask : Mask or Hierarchy
     X : float32 array, shape (n, genes)
     labels : array, shape (n,)
         As the networks see them: 0/1, class numbers, or standardised values.
@@ -60,7 +55,7 @@ class Plan:
     random_state : int
     """
 
-    mask: Mask
+    mask: Mask | Hierarchy
     X: np.ndarray
     labels: np.ndarray
     index: np.ndarray
@@ -106,7 +101,7 @@ class Part(NamedTuple):
     X: np.ndarray
 
 
-def labels_a_block(n_labels: int, n_seeds: int, n_held: int, mask: Mask) -> int:
+def labels_a_block(n_labels: int, n_seeds: int, n_held: int, mask: Mask | Hierarchy) -> int:
     """How many label vectors fit a block; blocks of a study are of equal size where possible."""
     bytes_each = n_seeds * max(8 * n_held * mask.shape[1], 24 * mask.n_edges)
     most = max(1, min(MEMORY // bytes_each, MAX_REPLICATES // n_seeds))
@@ -133,35 +128,33 @@ def run_block(plan: Plan, block: Block, folder: Path) -> None:
         plan.seeds * plan.labels_a_block,
         _seed(plan.random_state, 2, block.fold, block.first),
     )
-    hidden = trainer.activations(part.X[part.held_out])
-    means = trainer.mean_activation(part.X[part.training])
-    head, bias = trainer.head()
-    effects = pathway_ablation(hidden, means, head, bias, Y[part.held_out], plan.settings.task)
+    reading = wired(plan.mask, plan.settings)
+    held = reading.read(trainer, part.X[part.held_out], part.X[part.training])
+    effects = reading.unit_effects(held, Y[part.held_out])
     arrays = {
         "effects": effects.reshape(plan.labels_a_block, len(plan.seeds), -1),
         "steps": steps.astype(np.int64),
-        "head": head,
-        "head_bias": bias,
+        "head": held.head,
+        "head_bias": held.bias,
     }
     if block.first == 0:
-        arrays |= _of_real_labels(plan, part, hidden, head, bias)
-    units = {"edges": trainer.edges(), "unit_bias": trainer.unit_bias()}
+        arrays |= _of_real_labels(plan, part, held.first(len(plan.seeds)))
+    units = {"edges": held.edges, "unit_bias": trainer.unit_bias()}
     write_arrays(folder / block.units_file, units, block._asdict())
     write_arrays(path, arrays, block._asdict())
 
 
-def _of_real_labels(plan: Plan, part: Part, hidden, head, bias) -> dict[str, np.ndarray]:
+def _of_real_labels(plan: Plan, part: Part, held: Held) -> dict[str, np.ndarray]:
     """What only the networks of the real labels are asked for, one for each seed."""
-    n_seeds = len(plan.seeds)
-    hidden, head, bias = hidden[:, :n_seeds], head[:n_seeds], bias[:n_seeds]
-    reference = pathway_means(part.X[part.held_out], plan.mask)
-    turn = np.sign(np.einsum("nrp,np->rp", hidden, reference - reference.mean(axis=0)))
-    y, task = plan.labels[part.held_out], plan.settings.task
+    reading = wired(plan.mask, plan.settings)
+    reference = pathway_means(part.X[part.held_out], reading.flat)
+    turn = np.sign(np.einsum("nrp,np->rp", held.hidden, reference - reference.mean(axis=0)))
     return {
-        "outputs": linear_output(hidden, head, bias),
-        "activity": (hidden * turn).mean(axis=1),
-        "direction": direction(hidden, head, y, task, reference),
+        "outputs": linear_output(held.hidden, held.head, held.bias),
+        "activity": (held.hidden * turn).mean(axis=1),
+        "direction": reading.direction(held, plan.labels[part.held_out], reference),
         "turn": turn,
+        "orientation": reading.orientation(held, turn),
     }
 
 
@@ -177,20 +170,13 @@ def edge_block(plan: Plan, block: Block, folder: Path, edges: np.ndarray) -> np.
     units = read_arrays(folder / block.units_file)
     trainer = _trainer(plan.mask, plan.settings, units["edges"].shape[1])
     trainer.load(units["edges"], units["unit_bias"])
-    X = part.X[part.held_out]
-    before = trainer.pre_activations(X)
-    Y = _label_columns(plan, block)[part.held_out]
-    total = edge_ablation(
-        before,
-        X,
-        part.X[part.training].mean(axis=0),
-        units["edges"][edges],
-        tuple(ends[edges] for ends in plan.mask.edge_index),
-        arrays["head"],
-        arrays["head_bias"],
-        Y,
-        plan.settings.task,
-        activation_function(plan.settings.activation),
+    total = wired(plan.mask, plan.settings).edge_effects(
+        trainer,
+        (arrays["head"], arrays["head_bias"]),
+        part.X[part.held_out],
+        part.X[part.training],
+        _label_columns(plan, block)[part.held_out],
+        edges,
     )
     return total.reshape(plan.labels_a_block, len(plan.seeds), -1).mean(axis=1)
 
@@ -255,7 +241,7 @@ def _label_columns(plan: Plan, block: Block) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=2)
-def _trainer(mask: Mask, settings: Settings, replicates: int) -> BlockTrainer:
+def _trainer(mask: Mask | Hierarchy, settings: Settings, replicates: int) -> BlockTrainer:
     return BlockTrainer(mask, settings, replicates)
 
 

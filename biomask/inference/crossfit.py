@@ -29,11 +29,15 @@ from biomask.inference.labels import Samples, read_samples
 from biomask.inference.permutation import attainable_note, permute_labels
 from biomask.inference.study import Study
 from biomask.inference.training import Settings
+from biomask.inference.wired import wired
+from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
+from biomask.masks.steps import sorted_hierarchy
+from biomask.networks.models import check_outputs
 
 
 def crossfit(
-    mask: Mask,
+    mask: Mask | Hierarchy,
     X,
     y,
     task: str = "binary",
@@ -53,6 +57,7 @@ def crossfit(
     progress: bool = True,
     *,
     activation: str = "tanh",
+    outputs: str = "all",
 ) -> Study:
     """What each pathway adds to the prediction of held-out samples, and whether that is chance.
 
@@ -68,7 +73,10 @@ def crossfit(
 
     Parameters
     ----------
-    mask : Mask
+    mask : Mask or Hierarchy
+        Of a hierarchy, every unit of every level is measured; the levels above it run again
+        without it. The table of pathways then has ``level``, ``depth`` and ``parents``, and that
+        of edges ``level``: above 0, an edge runs from the child named in ``gene`` to its parent.
     X : DataFrame (samples x genes), AnnData, what `align` returned, or array (samples, genes)
         Normalised expression, on a log scale; scaled here. Matched to the mask by gene name.
     y : Series (matched to X by its index) or array, shape (n_samples,)
@@ -85,7 +93,7 @@ def crossfit(
         that small data sets are trained too. Where 15 % of the training part are at least 50
         samples, they are watched instead of fitted: a network keeps the weights with which their
         loss was lowest, and stops when that has not fallen for 80 steps.
-    batch_size, learning_rate, dropout, l2, activation
+    batch_size, learning_rate, dropout, l2, activation, outputs
         As in `build_model`.
     random_state : int
         The same call gives the same bytes, in whatever order samples, genes and pathways come.
@@ -109,11 +117,14 @@ def crossfit(
     """
     check_counts(folds=folds, seeds=seeds, epochs=epochs, batch_size=batch_size)
     check_counts(0, permutations=permutations, random_state=random_state)
+    check_outputs(outputs)
     activation_function(activation)  # refused now rather than when the edges are reached
     samples = read_samples(mask, X, y, task, groups, strata)
     n_classes = len(samples.classes) if task == "multiclass" else None
     rates = map(float, (learning_rate, dropout, l2))
-    settings = Settings(task, n_classes, activation, int(epochs), int(batch_size), *rates)
+    settings = Settings(
+        task, n_classes, activation, int(epochs), int(batch_size), *rates, outputs=outputs
+    )
     ordered = _sorted(mask)
     samples_of = samples._replace(X=samples.X[ordered.genes])
     plan = make_plan(ordered, samples_of, settings, folds, seeds, permutations, random_state)
@@ -124,7 +135,8 @@ def crossfit(
         study = assemble(plan, samples, blocks, facts)
         selected = np.flatnonzero(study.pathways["selected"])
         if len(selected):
-            positions = np.flatnonzero(np.isin(plan.mask.edge_index[1], selected))
+            targets = wired(plan.mask, plan.settings).targets
+            positions = np.flatnonzero(np.isin(targets, selected))
             effects = _edge_effects(plan, folder, positions, n_jobs, progress)
             real = _real_units(plan, folder, positions, blocks)
             study = with_edges(study, plan, positions, effects, real)
@@ -132,7 +144,7 @@ def crossfit(
 
 
 def make_plan(
-    mask: Mask,
+    mask: Mask | Hierarchy,
     samples: Samples,
     settings: Settings,
     folds: int,
@@ -196,26 +208,29 @@ def _real_units(
     plan: Plan, folder: Path, positions: np.ndarray, blocks: list[dict]
 ) -> list[dict[str, np.ndarray]]:
     """Of every fold, the trained units of the real labels' networks, one for each seed."""
-    n_seeds = len(plan.seeds)
+    n_seeds, reading = len(plan.seeds), wired(plan.mask, plan.settings)
     return [
         {
-            "edges": read_arrays(folder / block.units_file)["edges"][positions, :n_seeds],
-            "head": arrays["head"][:n_seeds],
-            "turn": arrays["turn"],
+            "edges": reading.towards_genes(
+                read_arrays(folder / block.units_file)["edges"][:, :n_seeds], arrays["turn"]
+            )[positions],
+            "orientation": arrays["orientation"],
         }
         for block, arrays in zip(plan.blocks, blocks, strict=True)
         if block.first == 0
     ]
 
 
-def _sorted(mask: Mask) -> Mask:
-    """The mask with its genes and pathways in the order of their names."""
+def _sorted(mask: Mask | Hierarchy) -> Mask | Hierarchy:
+    """The mask with its genes and pathways in the order of their names, at every level."""
+    if isinstance(mask, Hierarchy):
+        return sorted_hierarchy(mask)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BiomaskWarning)  # of a dense mask, already given
         return mask.select(sorted(mask.genes), sorted(mask.pathways))
 
 
-def _facts(plan: Plan, samples: Samples, mask: Mask) -> dict:
+def _facts(plan: Plan, samples: Samples, mask: Mask | Hierarchy) -> dict:
     """What the result depends on, as JSON-able values."""
     return {
         "biomask": __version__,

@@ -73,3 +73,15 @@ def unit_positions(mask: Mask | Hierarchy) -> tuple[np.ndarray, np.ndarray, np.n
         parts.append((sources, index.get_indexer(part.pathways)[cols], np.full(len(rows), i)))
     sources, targets, level = (np.concatenate(ends) for ends in zip(*parts, strict=True))
     return sources, targets, level
+
+
+def sorted_hierarchy(hier: Hierarchy) -> Hierarchy:
+    """The same hierarchy with its genes, and the units of every level, in the order of names."""
+    rows, masks = sorted(hier.genes), []
+    for i, mask in enumerate(hier):
+        new = sorted(hier.computed(i))
+        with quiet_when_dense():
+            carried = sorted(mask.pathways.difference(new))
+            masks.append(mask.select(rows, [*new, *carried]))
+        rows = list(masks[-1].pathways)
+    return Hierarchy(masks)

@@ -108,10 +108,7 @@ def build_model(
     _check_number("dropout", dropout, lambda x: 0 <= x < 1, "at least 0 and below 1")
     _check_number("l2", l2, lambda x: x >= 0, "a number of at least 0")
     _check_number("learning_rate", learning_rate, lambda x: x > 0, "a number above 0")
-    if outputs not in OUTPUTS:
-        raise ArgumentError(
-            f"outputs must be one of {OUTPUTS}. Received: outputs={outputs!r}", code="E-ARGUMENT"
-        )
+    check_outputs(outputs)
     decay = regularizers.L2(l2) if l2 else None
     seeds = _drawn(seed, replicates)
     mask = mask if isinstance(mask, Hierarchy) else as_mask(mask)
@@ -293,6 +290,14 @@ def _checked_outputs(task: str, n_classes: int | None) -> int:
             code="E-ARGUMENT",
         )
     return int(n_classes)
+
+
+def check_outputs(outputs: str) -> None:
+    """Refuse what names no way for the head to read a hierarchy."""
+    if outputs not in OUTPUTS:
+        raise ArgumentError(
+            f"outputs must be one of {OUTPUTS}. Received: outputs={outputs!r}", code="E-ARGUMENT"
+        )
 
 
 def _check_number(name: str, value, inside: Callable[[float], bool], expected: str) -> None:

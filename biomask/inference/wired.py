@@ -1,0 +1,195 @@
+"""What a study asks of trained networks: one object for a mask, another for a hierarchy."""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from biomask.inference import deep_effects, effects
+from biomask.inference.activations import activation_function
+from biomask.inference.training import BlockTrainer, Settings
+from biomask.masks.hierarchy import Hierarchy
+from biomask.masks.mask import Mask
+
+
+class Held(NamedTuple):
+    """R trained networks on n held-out samples.
+
+    Attributes
+    ----------
+    before, hidden : float32 arrays, shape (n, R, P)
+        Pre-activations (None where nobody asks for them) and activations of all units.
+    means : float32 array, shape (R, P)
+        Mean activation over the training samples.
+    head, bias : float32 arrays, shapes (R, P, C) and (R, C)
+    edges : float32 array, shape (E, R)
+    """
+
+    before: np.ndarray | None
+    hidden: np.ndarray
+    means: np.ndarray
+    head: np.ndarray
+    bias: np.ndarray
+    edges: np.ndarray
+
+    def first(self, n: int) -> Held:
+        """The first n networks."""
+        before = None if self.before is None else self.before[:, :n]
+        rest = self.means[:n], self.head[:n], self.bias[:n], self.edges[:, :n]
+        return Held(before, self.hidden[:, :n], *rest)
+
+
+@functools.lru_cache(maxsize=2)
+def wired(mask: Mask | Hierarchy, settings: Settings) -> WiredMask | WiredHierarchy:
+    """How to read the networks of a study."""
+    return (WiredHierarchy if isinstance(mask, Hierarchy) else WiredMask)(mask, settings)
+
+
+class WiredMask:
+    """Networks on a mask: one level, and a head that reads every unit.
+
+    Attributes
+    ----------
+    flat : Mask
+        The genes from which a path leads to each unit.
+    level : int array, shape (E,)
+        Of every edge; 0 for edges from genes.
+    sources : object array, shape (E,)
+        Names: genes at level 0, units above.
+    targets : int array, shape (E,)
+        Positions of units.
+    """
+
+    def __init__(self, mask: Mask, settings: Settings):
+        self.flat, self._settings = mask, settings
+        rows, self.targets = mask.edge_index
+        self.sources, self.level = mask.genes.to_numpy()[rows], np.zeros(len(rows), int)
+
+    def read(self, trainer: BlockTrainer, X: np.ndarray, training: np.ndarray) -> Held:
+        """The networks of a trainer on held-out samples X."""
+        means = trainer.mean_activation(training)
+        return Held(None, trainer.activations(X), means, *trainer.head(), trainer.edges())
+
+    def unit_effects(self, held: Held, Y: np.ndarray) -> np.ndarray:
+        """Summed held-out ablation of every unit, (R, P)."""
+        parts = held.hidden, held.means, held.head, held.bias
+        return effects.pathway_ablation(*parts, Y, self._settings.task)
+
+    def edge_effects(
+        self,
+        trainer: BlockTrainer,
+        head: tuple[np.ndarray, np.ndarray],
+        X: np.ndarray,
+        training: np.ndarray,
+        Y: np.ndarray,
+        edges: np.ndarray,
+    ) -> np.ndarray:
+        """Summed held-out ablation of some edges of a trainer's networks, (R, K)."""
+        return effects.edge_ablation(
+            trainer.pre_activations(X),
+            X,
+            training.mean(axis=0),
+            trainer.edges()[edges],
+            tuple(ends[edges] for ends in self.flat.edge_index),
+            *head,
+            Y,
+            self._settings.task,
+            activation_function(self._settings.activation),
+        )
+
+    def direction(self, held: Held, y: np.ndarray, reference: np.ndarray) -> np.ndarray:
+        """As `effects.direction`."""
+        task = self._settings.task
+        return effects.direction(held.hidden, held.head, y, task, reference)
+
+    def orientation(self, held: Held, turn: np.ndarray) -> np.ndarray:
+        """The way in which a unit moves the outcome or, with several, its turn: (R, P)."""
+        return turn if self._settings.task == "multiclass" else held.head[:, :, 0]
+
+    def towards_genes(self, edges: np.ndarray, turn: np.ndarray) -> np.ndarray:
+        """Edge weights (E, R) as if every source rose with its genes, which genes do."""
+        return edges
+
+    def facts(self) -> pd.DataFrame:
+        """More columns of the table of pathways."""
+        return pd.DataFrame(index=self.flat.pathways)
+
+
+class WiredHierarchy(WiredMask):
+    """Networks on a hierarchy: what lies above a unit is computed again without it."""
+
+    def __init__(self, hier: Hierarchy, settings: Settings):
+        self._hier, self._settings = hier, settings
+        self.flat = hier.flatten()
+        self._wiring = deep_effects.wiring_of(hier)
+        self.targets, self.level = self._wiring.targets, self._wiring.level
+        n_entry, sources = self._wiring.n_entry, self._wiring.sources
+        parts = hier.genes[sources[:n_entry]], hier.pathways[sources[n_entry:]]
+        self.sources = np.concatenate(parts)
+
+    def read(self, trainer: BlockTrainer, X: np.ndarray, training: np.ndarray) -> Held:
+        before = trainer.pre_activations(X)
+        hidden = activation_function(self._settings.activation)(before)
+        means = trainer.mean_activation(training)
+        return Held(before, hidden, means, *trainer.head(), trainer.edges())
+
+    def unit_effects(self, held: Held, Y: np.ndarray) -> np.ndarray:
+        networks, task = self._networks(held), self._settings.task
+        return deep_effects.unit_ablation(networks, self._wiring, Y, task)
+
+    def edge_effects(
+        self,
+        trainer: BlockTrainer,
+        head: tuple[np.ndarray, np.ndarray],
+        X: np.ndarray,
+        training: np.ndarray,
+        Y: np.ndarray,
+        edges: np.ndarray,
+    ) -> np.ndarray:
+        means, task = trainer.mean_activation(training), self._settings.task
+        parts = trainer.pre_activations(X), means, trainer.edges(), *head
+        networks = deep_effects.Networks(*parts, self._settings.activation)
+        gene_means = training.mean(axis=0)
+        return deep_effects.edge_ablation(networks, self._wiring, edges, X, gene_means, Y, task)
+
+    def direction(self, held: Held, y: np.ndarray, reference: np.ndarray) -> np.ndarray:
+        """As `effects.direction` of a unit whose output is what it adds to the outcome."""
+        added = deep_effects.contributions(self._networks(held), self._wiring)  # (n, R, P, C)
+        task, n_outputs = self._settings.task, added.shape[3]
+        if task != "multiclass":
+            return _direction(added[..., 0], 0, 1, y, task, reference)
+        added -= added.mean(axis=3, keepdims=True)
+        by_class = [
+            _direction(added[..., c], c, n_outputs, y, task, reference) for c in range(n_outputs)
+        ]
+        return np.stack(by_class, axis=-1)
+
+    def orientation(self, held: Held, turn: np.ndarray) -> np.ndarray:
+        """Of the outcome: whether what a unit adds to it rises with the unit."""
+        if self._settings.task == "multiclass":
+            return turn
+        added = deep_effects.contributions(self._networks(held), self._wiring)[..., 0]
+        return np.sign(np.einsum("nrp,nrp->rp", held.hidden - held.means, added))
+
+    def towards_genes(self, edges: np.ndarray, turn: np.ndarray) -> np.ndarray:
+        turned, n_entry = edges.copy(), self._wiring.n_entry
+        turned[n_entry:] *= turn[:, self._wiring.sources[n_entry:]].T
+        return turned
+
+    def facts(self) -> pd.DataFrame:
+        return self._hier.table[["level", "depth", "parents"]]
+
+    def _networks(self, held: Held) -> deep_effects.Networks:
+        parts = held.before, held.means, held.edges, held.head, held.bias
+        return deep_effects.Networks(*parts, self._settings.activation)
+
+
+def _direction(added, c: int, n_outputs: int, y, task: str, reference) -> np.ndarray:
+    """`effects.direction` of one output, for units with a head weight of 1 on it."""
+    weights = np.zeros((*added.shape[1:], n_outputs), np.float32)
+    weights[..., c] = n_outputs / (n_outputs - 1) if n_outputs > 1 else 1  # 1 when centred
+    found = effects.direction(added, weights, y, task, reference)
+    return found[..., c] if n_outputs > 1 else found
