@@ -11,11 +11,11 @@ import pandas as pd
 from biomask.errors import ArgumentError
 from biomask.masks.chain import check_chain, checked_masks
 from biomask.masks.html import hierarchy_html
-from biomask.masks.levels import RESIDUAL, Limits, build_levels
+from biomask.masks.levels import RESIDUAL, Limits, build_levels, quiet_when_dense
 from biomask.masks.mask import Mask
 from biomask.masks.notes import Note
 from biomask.masks.transforms import rewire_upward
-from biomask.masks.units import reach, unit_table
+from biomask.masks.units import edge_table, level_table, reach, unit_table
 
 __all__ = ["Hierarchy"]
 
@@ -229,15 +229,7 @@ class Hierarchy:
     @property
     def levels(self) -> pd.DataFrame:
         """One row a mask: its ``inputs``, ``units`` computed, ``carried`` on, ``edges``."""
-        return pd.DataFrame(
-            {
-                "inputs": [mask.shape[0] for mask in self],
-                "units": [len(self.computed(i)) for i in range(len(self))],
-                "carried": list(self._carried),
-                "edges": [m.n_edges - n for m, n in zip(self, self._carried, strict=True)],
-            },
-            index=pd.RangeIndex(len(self), name="level"),
-        )
+        return level_table(self)
 
     def sizes(self) -> pd.Series:
         """Number of genes from which a path leads to each unit, indexed by pathway."""
@@ -251,27 +243,15 @@ class Hierarchy:
     def flatten(self) -> Mask:
         """One mask from the genes straight to every unit that a path leads to."""
         texts = self.descriptions.to_dict()
-        return Mask(self._reach, self.genes, self.pathways, descriptions=texts)
+        with quiet_when_dense():
+            return Mask(self._reach, self.genes, self.pathways, descriptions=texts)
 
     def to_edges(self) -> pd.DataFrame:
         """One row an edge: ``level``, ``source`` (a gene at level 0) and ``target``.
 
         Sorted by level, then target, then source, in the order of the masks.
         """
-        pieces = []
-        for i, mask in enumerate(self):
-            rows, cols = mask.edge_index
-            new = cols < len(self.computed(i))
-            pieces.append(
-                pd.DataFrame(
-                    {
-                        "level": i,
-                        "source": mask.genes[rows[new]],
-                        "target": mask.pathways[cols[new]],
-                    }
-                )
-            )
-        return pd.concat(pieces, ignore_index=True)
+        return edge_table(self)
 
     def rewire(self, seed: int) -> Hierarchy:
         """A random hierarchy in which every unit keeps its degrees at every level.
