@@ -16,7 +16,6 @@ from biomask.masks.alignment_report import (
     build_report,
     present_sizes,
 )
-from biomask.masks import restriction
 from biomask.masks.expression import state_of
 from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
@@ -30,6 +29,11 @@ from biomask.masks.renaming import (
     column_names,
     mask_with_clean_names,
     positions_of,
+)
+from biomask.masks.restriction import (
+    hierarchy_sets,
+    restricted_hierarchy,
+    with_residual_genes,
 )
 
 __all__ = ["Aligned", "AlignmentReport", "align"]
@@ -169,27 +173,22 @@ def align(
     _check_arguments(mask, min_genes, max_genes, min_overlap)
     rules = NameRules({} if rename is None else dict(rename), strip_versions, on_duplicate)
     log: list[Entry] = []
-    hier, mask = (
-        (mask, restriction.gene_sets(mask)) if isinstance(mask, Hierarchy) else (None, mask)
-    )
-    mask = mask_with_clean_names(mask, rules, log)
+    hier = mask if isinstance(mask, Hierarchy) else None
+    mask = mask_with_clean_names(mask if hier is None else hierarchy_sets(hier), rules, log)
     table = read_table(data, layer=layer, genes=mask.genes)
     names = column_names(table.genes, rules, log)
     there = mask.genes.isin(names)
     if there.mean() < min_overlap or not there.any():
         raise little_overlap(mask, names, there, min_overlap, data)
     if hier is not None:
-        max_genes = None
-        if restriction.has_residual(hier):
-            mask = restriction.with_genes(mask, names)
-            there = mask.genes.isin(names)
+        max_genes, mask = None, with_residual_genes(hier, mask, names)
+        there = mask.genes.isin(names)
     check_duplicates(names, mask.genes, table.genes, rules, log)
     kept = _kept_pathways(mask, there, min_genes, max_genes)
     if hier is None:
         result = _restricted(mask, there, kept)
     else:
-        result = restriction.restricted(hier, mask.select(genes=mask.genes[there]), min_genes)
-        log += _of_hierarchy(result)
+        result = restricted_hierarchy(hier, mask.select(genes=mask.genes[there]), min_genes, log)
     X = _values(table, names, result.genes, rules)
     noticed, state = _noticed(table, X, data, layer)
     log += [*noticed, *_dropped(mask, there, kept, result)]
@@ -202,9 +201,9 @@ def align(
 
 
 def _check_arguments(mask, min_genes: int, max_genes: int | None, min_overlap: float) -> None:
-    if not isinstance(mask, Mask):
+    if not isinstance(mask, Mask | Hierarchy):
         raise ArgumentError(
-            f"the first argument must be a Mask, received {type(mask).__name__}",
+            f"the first argument must be a Mask or a Hierarchy, received {type(mask).__name__}",
             code="E-ARGUMENT",
             hint="The order is bm.align(mask, data).",
         )

@@ -94,11 +94,8 @@ def without_unknown(parents: Parents, known: Container[str]) -> tuple[Parents, l
 def _joined(children: list[str], parents: list[str]) -> str:
     if not children:
         return "no gene set of this name; it has no child that has one"
-    if not parents:
-        return (
-            f"no gene set of this name, nor has what is above it; below it: {listed(children, 3)}"
-        )
-    return f"no gene set of this name; {listed(children, 3)} joined to {listed(parents, 3)}"
+    above = listed(parents, 3) if parents else "nothing: no gene set is above it"
+    return f"no gene set of this name; {listed(children, 3)} joined to {above}"
 
 
 def ancestors_of(parents: Parents) -> dict[str, set[str]]:

@@ -11,11 +11,11 @@ import pandas as pd
 from biomask.errors import ArgumentError
 from biomask.masks.chain import check_chain, checked_masks
 from biomask.masks.html import hierarchy_html
-from biomask.masks.levels import Limits, build_levels
+from biomask.masks.levels import RESIDUAL, Limits, build_levels, quiet_when_dense
 from biomask.masks.mask import Mask
 from biomask.masks.notes import Note
 from biomask.masks.transforms import rewire_upward
-from biomask.masks.units import reach, unit_table
+from biomask.masks.units import edge_table, level_table, reach, unit_table
 
 __all__ = ["Hierarchy"]
 
@@ -40,6 +40,8 @@ class Hierarchy:
         Such a chain. `from_sets` makes one from gene sets and relations.
     notes : iterable of Note, optional
         What was dropped, joined or added to arrive at it; see `report`.
+    residual : bool
+        Whether `align` gives the data's genes that are in no pathway a unit; see `from_sets`.
 
     Raises
     ------
@@ -47,13 +49,16 @@ class Hierarchy:
         The masks are no such chain (E-HIERARCHY-CHAIN).
     """
 
-    def __init__(self, masks: Sequence[Mask], *, notes: Iterable[Note] = ()):
+    def __init__(
+        self, masks: Sequence[Mask], *, notes: Iterable[Note] = (), residual: bool = False
+    ):
         self._masks = checked_masks(masks)
         self._notes = tuple(notes)
         self._carried = check_chain(self._masks)
         self._reach = reach(self._masks, self._carried)
         sha = hashlib.sha256("".join(mask.digest for mask in self._masks).encode())
         self._digest = sha.hexdigest()
+        self._residual = residual or RESIDUAL in self._masks[0].pathways
 
     @classmethod
     def from_sets(
@@ -124,7 +129,7 @@ class Hierarchy:
         pairs = zip(relations["child"], relations["parent"], strict=True)
         limits = Limits(min_genes, max_depth)
         masks, made = build_levels(sets, pairs, limits, genes=genes, residual=residual)
-        return cls(masks, notes=[*notes, *made])
+        return cls(masks, notes=[*notes, *made], residual=residual)
 
     # ------------------------------------------------------------------ the chain
 
@@ -224,43 +229,29 @@ class Hierarchy:
     @property
     def levels(self) -> pd.DataFrame:
         """One row a mask: its ``inputs``, ``units`` computed, ``carried`` on, ``edges``."""
-        return pd.DataFrame(
-            {
-                "inputs": [mask.shape[0] for mask in self],
-                "units": [len(self.computed(i)) for i in range(len(self))],
-                "carried": list(self._carried),
-                "edges": [m.n_edges - n for m, n in zip(self, self._carried, strict=True)],
-            },
-            index=pd.RangeIndex(len(self), name="level"),
-        )
+        return level_table(self)
 
     def sizes(self) -> pd.Series:
         """Number of genes from which a path leads to each unit, indexed by pathway."""
         return pd.Series(np.diff(self._reach.indptr), index=self.pathways, name="size")
 
+    @property
+    def residual(self) -> bool:
+        """Whether genes in no pathway have a unit, or get one when there are such genes."""
+        return self._residual
+
     def flatten(self) -> Mask:
         """One mask from the genes straight to every unit that a path leads to."""
-        return Mask(self._reach, self.genes, self.pathways, descriptions=self.descriptions)
+        texts = self.descriptions.to_dict()
+        with quiet_when_dense():
+            return Mask(self._reach, self.genes, self.pathways, descriptions=texts)
 
     def to_edges(self) -> pd.DataFrame:
         """One row an edge: ``level``, ``source`` (a gene at level 0) and ``target``.
 
         Sorted by level, then target, then source, in the order of the masks.
         """
-        pieces = []
-        for i, mask in enumerate(self):
-            rows, cols = mask.edge_index
-            new = cols < len(self.computed(i))
-            pieces.append(
-                pd.DataFrame(
-                    {
-                        "level": i,
-                        "source": mask.genes[rows[new]],
-                        "target": mask.pathways[cols[new]],
-                    }
-                )
-            )
-        return pd.concat(pieces, ignore_index=True)
+        return edge_table(self)
 
     def rewire(self, seed: int) -> Hierarchy:
         """A random hierarchy in which every unit keeps its degrees at every level.
@@ -274,7 +265,7 @@ class Hierarchy:
         """
         masks = [rewire_upward(mask, seed, n) for mask, n in zip(self, self._carried, strict=True)]
         note = Note("rewired", f"seed {seed}", "degrees kept at every level, membership random")
-        return Hierarchy(masks, notes=[*self._notes, note])
+        return Hierarchy(masks, notes=[*self._notes, note], residual=self._residual)
 
     # ------------------------------------------------------------------ as a value
 

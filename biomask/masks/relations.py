@@ -65,7 +65,12 @@ def read_relations(
     problems = [p for row in found for p in _problems(row, where)]
     raise_together(problems)
     if not found:
-        raise ReadError("no relation in it", code="E-EMPTY", file=where)
+        raise ReadError(
+            "there is no relation in it",
+            code="E-EMPTY",
+            file=where,
+            hint="Without relations there is no hierarchy: bm.read_gmt reads gene sets alone.",
+        )
     return [Relation(row.line, str(row.child), str(row.parent)) for row in found]
 
 
@@ -155,6 +160,7 @@ def _text_rows(text: str, path: str | Path) -> Iterator[Relation | BiomaskError]
                 code="E-RAGGED",
                 file=path,
                 line=line,
+                hint="Give every row the same fields.",
             )
         else:
             yield Relation(line, cells[places[0]].strip(), cells[places[1]].strip())

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-import pandas as pd
 from scipy import sparse
 
 from biomask.errors import MaskError
+from biomask.masks.alignment_report import Entry
 from biomask.masks.hierarchy import Hierarchy
-from biomask.masks.levels import OWN, RESIDUAL
+from biomask.masks.levels import OWN
 from biomask.masks.mask import Mask
 
-_STATES = {"own genes", "residual"}  # notes on what there is, which the next hierarchy says anew
+_ADDED = ("own genes", "residual")  # kinds of units that are no pathways, and notes on them
 
 
-def gene_sets(hier: Hierarchy) -> Mask:
+def hierarchy_sets(hier: Hierarchy) -> Mask:
     """The genes of every pathway, without the units that the hierarchy added.
 
     Raises
@@ -35,46 +35,48 @@ def gene_sets(hier: Hierarchy) -> Mask:
             hint="Align first, then rewire.",
         )
     flat = hier.flatten()
-    named = np.flatnonzero(table["kind"].isin(["leaf", "inner"]))
-    return flat.derive(flat.to_scipy()[:, named], flat.genes, flat.pathways[named], [])
+    pathways = np.flatnonzero(~table["kind"].isin(_ADDED))
+    return flat.derive(flat.to_scipy()[:, pathways], flat.genes, flat.pathways[pathways], [])
 
 
-def has_residual(hier: Hierarchy) -> bool:
-    """Whether genes in no pathway have a unit."""
-    return RESIDUAL in hier.pathways
+def with_residual_genes(hier: Hierarchy, sets: Mask, names: Iterable[str]) -> Mask:
+    """`sets` with all `names` among its genes, if `hier` has a unit for genes in no pathway."""
+    if not hier.residual:
+        return sets
+    there = set(sets.genes)
+    extra = [name for name in dict.fromkeys(names) if name and name not in there]
+    rows = sparse.csc_array((len(extra), sets.shape[1]), dtype=np.float32)
+    matrix = sparse.vstack([sets.to_scipy(), rows])
+    return sets.derive(matrix, [*sets.genes, *extra], sets.pathways, [])
 
 
-def with_genes(mask: Mask, names: Iterable[str]) -> Mask:
-    """The mask with those of `names` that it does not have as genes of no pathway."""
-    extra = [name for name in dict.fromkeys(names) if name and name not in mask.genes]
-    rows = sparse.csc_array((len(extra), mask.shape[1]), dtype=np.float32)
-    matrix = sparse.vstack([mask.to_scipy(), rows])
-    return mask.derive(matrix, [*mask.genes, *extra], mask.pathways, [])
-
-
-def restricted(hier: Hierarchy, sets: Mask, min_genes: int) -> Hierarchy:
+def restricted_hierarchy(
+    hier: Hierarchy, sets: Mask, min_genes: int, log: list[Entry]
+) -> Hierarchy:
     """The hierarchy of these gene sets and the relations of `hier`.
 
     Parameters
     ----------
     hier : Hierarchy
     sets : Mask
-        `gene_sets` of it, with fewer genes, or other names of genes.
+        `hierarchy_sets` of it, with fewer genes or other genes in no set.
     min_genes : int
+    log : list of Entry
+        Gets an entry for each unit of genes that are in no child, and for genes left out.
     """
-    added = hier.table["kind"].isin(["own genes", "residual"])
-    relations = hier.relations
-    relations = relations[~relations["child"].isin(added.index[added])]
-    return Hierarchy.from_sets(
+    kinds, relations = hier.table["kind"], hier.relations
+    before = [note for note in hier.notes if note.action not in _ADDED]  # those are said anew
+    result = Hierarchy.from_sets(
         sets,
-        relations,
-        min_genes=min_genes,
-        residual=has_residual(hier),
-        notes=[note for note in hier.notes if note.action not in _STATES],
+        relations[~relations["child"].map(kinds).isin(_ADDED)],
+        min_genes=max(min_genes, 1),
+        residual=hier.residual,
+        notes=before,
     )
-
-
-def added_units(hier: Hierarchy) -> pd.DataFrame:
-    """The rows of the report on genes that enter by a unit of their own, or not at all."""
-    report = hier.report
-    return report[report["action"].isin([*_STATES, "left out genes"])]
+    log += [
+        Entry("note", "pathway", note.subject, detail=f"{note.action}: {note.detail}")
+        for note in result.notes[len(before) :]
+        if not note.action.startswith("dropped")  # which `align` tells by itself
+    ]
+    log.append(Entry("note", "pathway", "max_genes", detail="has no say in a hierarchy"))
+    return result

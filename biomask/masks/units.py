@@ -1,4 +1,4 @@
-"""What there is to know of every unit of a hierarchy."""
+"""The units, the levels and the edges of a hierarchy, as tables."""
 
 from __future__ import annotations
 
@@ -49,6 +49,31 @@ def unit_table(hier: Hierarchy) -> pd.DataFrame:
         },
         index=names,
     )
+
+
+def level_table(hier: Hierarchy) -> pd.DataFrame:
+    """One row a mask; see `Hierarchy.levels`."""
+    carried = [hier.n_carried(i) for i in range(len(hier))]
+    return pd.DataFrame(
+        {
+            "inputs": [mask.shape[0] for mask in hier],
+            "units": [mask.shape[1] - n for mask, n in zip(hier, carried, strict=True)],
+            "carried": carried,
+            "edges": [mask.n_edges - n for mask, n in zip(hier, carried, strict=True)],
+        },
+        index=pd.RangeIndex(len(hier), name="level"),
+    )
+
+
+def edge_table(hier: Hierarchy) -> pd.DataFrame:
+    """One row an edge, without what is carried; see `Hierarchy.to_edges`."""
+    pieces = []
+    for level, mask in enumerate(hier):
+        rows, cols = mask.edge_index
+        new = cols < len(hier.computed(level))
+        source, target = mask.genes[rows[new]], mask.pathways[cols[new]]
+        pieces.append(pd.DataFrame({"level": level, "source": source, "target": target}))
+    return pd.concat(pieces, ignore_index=True)
 
 
 def _kind(name: str, level: int) -> str:

@@ -1,0 +1,653 @@
+"""Hierarchy: every pathway once, every rule in the report, against a drawing and networkx."""
+
+import json
+import random
+import warnings
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import biomask as bm
+from biomask.masks.packing import hierarchy_from_config, hierarchy_to_config
+
+# R (a-g) is made of A (a-d), B (e, f) and C (a, b); A is made of C and D (c). So B is a branch cut
+# short, C has parents at two depths, d is A's own gene and g is R's; I (x, y) is alone.
+SETS = {"R": "abcdefg", "A": "abcd", "B": "ef", "C": "ab", "D": "c", "I": "xy"}
+PAIRS = [("A", "R"), ("B", "R"), ("C", "A"), ("D", "A"), ("C", "R")]
+A_OWN, R_OWN = "A (own genes)", "R (own genes)"
+
+
+def frame(pairs):
+    return pd.DataFrame(pairs, columns=["child", "parent"], dtype=object)
+
+
+def build(sets=SETS, pairs=PAIRS, **options):
+    return bm.Hierarchy.from_sets(bm.Mask.from_sets(sets), frame(pairs), **options)
+
+
+def told(hier):
+    return list(zip(hier.report["action"], hier.report["subject"], strict=True))
+
+
+def edges_of(mask):
+    table = mask.to_edges()
+    return set(zip(table["gene"], table["pathway"], strict=True))
+
+
+def reached(hier):
+    """Genes below each unit, as a dictionary of sets."""
+    return {name: set(genes) for name, genes in hier.flatten().to_sets().items()}
+
+
+# ------------------------------------------------------------------------ the drawing
+
+
+def test_the_drawing_level_by_level():
+    hier = build()
+    assert len(hier) == 3
+    entry, middle, top = hier
+    assert entry.pathways.tolist() == ["B", "C", "D", "I", A_OWN, R_OWN]
+    assert edges_of(entry) == {
+        *(("e", "B"), ("f", "B"), ("a", "C"), ("b", "C"), ("c", "D")),
+        *(("x", "I"), ("y", "I"), ("d", A_OWN), ("g", R_OWN)),
+    }
+    assert middle.genes.tolist() == entry.pathways.tolist()
+    assert middle.pathways.tolist() == ["A", "B", "C", "I", R_OWN]
+    assert edges_of(middle) == {
+        *(("C", "A"), ("D", "A"), (A_OWN, "A")),
+        *(("B", "B"), ("C", "C"), ("I", "I"), (R_OWN, R_OWN)),
+    }
+    assert top.genes.tolist() == middle.pathways.tolist()
+    assert top.pathways.tolist() == ["R", "I"]
+    assert edges_of(top) == {("A", "R"), ("B", "R"), ("C", "R"), (R_OWN, "R"), ("I", "I")}
+    assert [hier.n_carried(i) for i in range(3)] == [0, 4, 1]
+    assert [hier.computed(i).tolist() for i in (1, 2)] == [["A"], ["R"]]
+
+
+def test_the_drawing_as_numbers_and_tables():
+    hier = build()
+    assert hier.shape == (9, 8)
+    assert hier.n_edges == 9 + 3 + 4
+    assert hier.genes.tolist() == list("abcdefgxy")
+    assert hier.pathways.tolist() == ["B", "C", "D", "I", A_OWN, R_OWN, "A", "R"]
+    assert hier.roots.tolist() == ["R", "I"]
+    expected = pd.DataFrame(
+        [
+            ["B", 0, 2, 2, 0, 1, "R", "leaf"],
+            ["C", 0, 3, 2, 0, 2, "A; R", "leaf"],
+            ["D", 0, 3, 1, 0, 1, "A", "leaf"],
+            ["I", 0, 1, 2, 0, 0, "", "leaf"],
+            [A_OWN, 0, 3, 1, 0, 1, "A", "own genes"],
+            [R_OWN, 0, 2, 1, 0, 1, "R", "own genes"],
+            ["A", 1, 2, 4, 3, 1, "R", "inner"],
+            ["R", 2, 1, 7, 4, 0, "", "inner"],
+        ],
+        columns=["name", "level", "depth", "genes", "n_children", "n_parents", "parents", "kind"],
+    ).set_index("name")
+    pd.testing.assert_frame_equal(hier.table, expected, check_names=False, check_dtype=False)
+    assert hier.sizes().to_dict() == expected["genes"].to_dict()
+    assert set(map(tuple, hier.relations[["child", "parent"]].to_numpy())) == {
+        *PAIRS,
+        (A_OWN, "A"),
+        (R_OWN, "R"),
+    }
+    assert hier.levels.to_numpy().tolist() == [[9, 6, 0, 9], [6, 1, 4, 3], [5, 1, 1, 4]]
+    edges = hier.to_edges()
+    assert list(edges) == ["level", "source", "target"]
+    assert len(edges) == hier.n_edges
+    assert edges["level"].value_counts().to_dict() == {0: 9, 1: 3, 2: 4}
+    assert told(hier) == [("own genes", "A"), ("own genes", "R")]
+
+
+def test_without_relations_there_is_one_mask():
+    hier = build(pairs=[])
+    assert len(hier) == 1
+    assert hier[0] == bm.Mask.from_sets(SETS)
+    assert hier.roots.tolist() == list(SETS)
+    assert hier.relations.empty
+    assert set(hier.table["kind"]) == {"leaf"}
+
+
+def test_descriptions_follow_their_units():
+    sets = bm.Mask.from_sets(SETS, descriptions={"A": "id A", "C": "id C"})
+    texts = bm.Hierarchy.from_sets(sets, frame(PAIRS)).descriptions
+    assert texts["A"] == "id A"
+    assert texts["C"] == "id C"
+    assert texts[A_OWN] == ""
+
+
+# ------------------------------------------------------------------------ the rules
+
+
+def test_small_pathways_go_and_their_genes_stay_above():
+    hier = build(min_genes=2)
+    # D (c) goes; c and d become A's own genes; g alone is too few to enter R by itself.
+    assert hier.pathways.tolist() == ["B", "C", "I", A_OWN, "A", "R"]
+    assert reached(hier)[A_OWN] == {"c", "d"}
+    assert reached(hier)["R"] == set("abcdef")
+    assert told(hier) == [
+        ("dropped pathway", "D"),
+        ("own genes", "A"),
+        ("left out genes", "R"),
+        ("dropped gene", "g"),
+    ]
+    left_out = hier.report.set_index("subject").loc["R", "detail"]
+    assert left_out == "1 of its own genes, fewer than min_genes=2: g"
+    assert "g" not in hier.genes
+
+
+def test_genes_too_few_for_a_unit_enter_further_up_where_they_are_enough():
+    hier = build({"R": "abdg", "A": "abd", "C": "ab"}, [("A", "R"), ("C", "A")], min_genes=2)
+    assert reached(hier)["A"] == {"a", "b"}  # d alone is no unit of A ...
+    assert reached(hier)[R_OWN] == {"d", "g"}  # ... but with g it is one of R
+    assert hier.report.set_index("action").loc["left out genes", "detail"].endswith(": d")
+
+
+def test_deep_pathways_go_and_their_genes_stay_above():
+    hier = build(max_depth=2)
+    assert len(hier) == 2
+    assert hier.pathways.tolist() == ["A", "B", "I", R_OWN, "R"]
+    assert reached(hier)["A"] == set("abcd")
+    assert told(hier)[:2] == [("dropped pathway", "C"), ("dropped pathway", "D")]
+    assert hier.report["detail"][0] == (
+        "depth 3, below max_depth=2; its genes are in those of A; R"
+    )
+    assert len(build(max_depth=1)) == 1
+
+
+def test_parents_get_the_genes_that_only_their_children_have():
+    hier = build({"R": "g", "A": "", "C": "ab", "D": "c"}, [("A", "R"), ("C", "A"), ("D", "A")])
+    assert reached(hier)["R"] == set("abcg")
+    assert reached(hier)["A"] == set("abc")
+    assert told(hier) == [("added genes", "R"), ("added genes", "A"), ("own genes", "R")]
+    assert hier.report["detail"][0] == "3 genes that only its children had"
+
+
+def test_unknown_pathways_are_reported_and_what_is_below_joins_what_is_above():
+    pairs = [("A", "R"), ("U", "A"), ("V", "U"), ("C", "V"), ("leaf", "A"), ("B", "top")]
+    pairs += [("other 1", "other 2")]
+    hier = build(pairs=pairs)
+    assert hier.table.loc["C", "parents"] == "A"
+    assert hier.table.loc["B", "parents"] == ""
+    notes = hier.report[hier.report["action"].str.startswith("unknown")].set_index("subject")
+    assert sorted(notes.index) == ["2 pathways", "U", "V", "leaf", "top"]
+    assert notes.loc["U", "detail"] == "no gene set of this name; 'C' joined to 'A'"
+    assert "no child that has one" in notes.loc["leaf", "detail"]
+    assert "'B' joined to nothing" in notes.loc["top", "detail"]
+    assert "'other 2'" in notes.loc["2 pathways", "detail"]
+
+
+def test_a_cycle_is_printed():
+    with pytest.raises(bm.MaskError) as caught:
+        build(pairs=[("A", "R"), ("B", "A"), ("C", "B"), ("A", "C")])
+    assert caught.value.code == "E-HIERARCHY-CYCLE"
+    assert sorted(caught.value.genes) == ["A", "B", "C"]
+    circles = ["A -> B -> C -> A", "B -> C -> A -> B", "C -> A -> B -> C"]
+    assert any(f"circle: {circle} (each" in str(caught.value) for circle in circles)
+    with pytest.raises(bm.MaskError, match="A -> A"):
+        build(pairs=[("A", "A")])
+
+
+def test_repeated_relations_count_once():
+    hier = build(pairs=[*PAIRS, PAIRS[0]])
+    assert hier == build()
+    assert told(hier)[0] == ("kept once", "A -> R")
+
+
+def test_residual_takes_the_genes_of_no_pathway():
+    hier = build(min_genes=2, residual=True, genes=[*"gcz"])
+    assert reached(hier)["(residual)"] == {"g", "z"}
+    assert hier.table.loc["(residual)", ["level", "depth", "kind"]].tolist() == [0, 1, "residual"]
+    assert "(residual)" in hier.roots
+    assert told(hier)[-1] == ("residual", "(residual)")
+    assert "(residual)" not in build(residual=True).pathways  # every gene is in a pathway
+    with_others = build(genes=["z"])
+    assert with_others == build()
+    assert told(with_others)[-1] == ("dropped gene", "z")
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "code"),
+    [
+        ({"min_genes": 0}, bm.ArgumentError, "E-ARGUMENT"),
+        ({"min_genes": True}, bm.ArgumentError, "E-ARGUMENT"),
+        ({"max_depth": 0}, bm.ArgumentError, "E-ARGUMENT"),
+        ({"max_depth": 2.0}, bm.ArgumentError, "E-ARGUMENT"),
+        ({"min_genes": 8}, bm.MaskError, "E-MASK-EMPTY"),
+        ({"pairs": [("u", "v")]}, bm.MaskError, "E-HIERARCHY-UNKNOWN"),
+        ({"sets": {"A (own genes)": "a"}, "pairs": []}, bm.MaskError, "E-HIERARCHY-NAME"),
+        ({"sets": {"(residual)": "a"}, "pairs": []}, bm.MaskError, "E-HIERARCHY-NAME"),
+    ],
+)
+def test_what_makes_no_hierarchy(options, error, code):
+    with pytest.raises(error) as caught:
+        build(**options)
+    assert caught.value.code == code
+
+
+def test_other_inputs_are_refused():
+    mask = bm.Mask.from_sets(SETS)
+    with pytest.raises(bm.ArgumentError, match=r"columns child and parent.*'down'"):
+        bm.Hierarchy.from_sets(mask, pd.DataFrame({"down": [], "parent": []}))
+    with pytest.raises(bm.ArgumentError, match="must be a Mask, received dict"):
+        bm.Hierarchy.from_sets(SETS, frame(PAIRS))
+    weighted = bm.Mask.from_dense([[0.5]], weighted=True)
+    with pytest.raises(bm.MaskError) as caught:
+        bm.Hierarchy.from_sets(weighted, frame([]))
+    assert caught.value.code == "E-HIERARCHY-WEIGHTS"
+
+
+# ------------------------------------------------------------------------ as a chain, as a value
+
+
+def masks(*columns_of):
+    """Masks from one {column: rows} a level; rows of the later ones are the columns before."""
+    made, rows = [], None
+    for sets in columns_of:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", bm.BiomaskWarning)
+            made.append(bm.Mask.from_sets(sets, genes=rows))
+        rows = made[-1].pathways
+    return made
+
+
+def test_a_chain_by_hand():
+    hier = bm.Hierarchy(masks({"p": "ab", "q": "c"}, {"r": "p", "q": "q"}, {"s": "rq"}))
+    assert [hier.n_carried(i) for i in range(3)] == [0, 1, 0]
+    assert hier.table["depth"].to_dict() == {"p": 3, "q": 2, "r": 2, "s": 1}
+
+
+@pytest.mark.parametrize(
+    ("chain", "problem"),
+    [
+        (masks({"p": "a", "q": "b"}, {"q": "q", "r": "p"}), "carried columns must come last"),
+        (masks({"p": "a", "q": "b"}, {"r": "p", "q": "p"}), "a carried column has one edge"),
+        (masks({"p": "a", "q": "b"}, {"r": "p", "q": "pq"}), "a carried column has one edge"),
+        (masks({"p": "a", "q": "b"}, {"p": "p", "q": "q"}), "it computes no unit"),
+        (masks({"p": "a", "q": "b"}, {"r": "p"}), "nothing reads some rows: 'q'"),
+        (masks({"p": "a", "q": ""}, {"r": "pq"}), "units have no edge: 'q'"),
+        (masks({"p": "a"}, {"r": "p"}, {"p": "r"}), "computed a second time: 'p'"),
+        (
+            masks({"p": "a", "q": "b"}, {"r": "p", "t": "q"}, {"s": "r", "t": "t"}, {"u": "st"}),
+            "computes units that no unit here reads: 't'",
+        ),
+        ([*masks({"p": "a", "q": "b"}), *masks({"r": "qp"})], "not the columns of the mask before"),
+    ],
+)
+def test_masks_that_are_no_chain(chain, problem):
+    with pytest.raises(bm.MaskError) as caught:
+        bm.Hierarchy(chain)
+    assert problem in str(caught.value)
+    assert caught.value.code == "E-HIERARCHY-CHAIN"
+
+
+def test_a_chain_needs_masks_without_weights():
+    with pytest.raises(bm.ArgumentError, match="one or more Masks"):
+        bm.Hierarchy([])
+    with pytest.raises(bm.ArgumentError, match="received \\['str'\\]"):
+        bm.Hierarchy(["mask"])
+    with pytest.raises(bm.MaskError, match="it has weights"):
+        bm.Hierarchy([bm.Mask.from_dense([[2.0]], weighted=True)])
+
+
+def test_value():
+    hier = build()
+    assert hier == build()
+    assert hash(hier) == hash(build())
+    assert hier != build(max_depth=2)
+    assert hier != "hierarchy"
+    assert hier.digest != build({**SETS, "D": "b"}).digest
+    assert repr(hier).startswith("Hierarchy(9 -> 6 -> 1 -> 1 units, 16 edges, 2 roots, digest ")
+    assert list(hier) == list(hier.masks)
+    assert hier[-1] is hier.masks[2]
+
+
+def test_nothing_given_out_changes_the_hierarchy():
+    hier = build()
+    digest, table = hier.digest, hier.table
+    for value in (hier.table, hier.relations, hier.report, hier.levels, hier.to_edges()):
+        value.iloc[:, 0] = value.iloc[::-1, 0].to_numpy()
+    sizes = hier.sizes()
+    sizes += 1
+    hier.flatten().to_scipy().data[:] = 0
+    pd.testing.assert_frame_equal(hier.table, table)
+    assert build().digest == digest == hier.digest
+    with pytest.raises(TypeError):
+        hier.masks[0] = None
+    with pytest.raises(AttributeError):
+        hier.masks = ()
+
+
+def test_html_escapes_names():
+    text = build({"<b>": "ab"}, [])._repr_html_()
+    assert "&lt;b&gt;" in text
+    assert "<b>" not in text.replace("<p><b>Hierarchy", "")
+
+
+# ------------------------------------------------------------------------ rewiring and storing
+
+
+def many(seed=0, n=40, n_genes=60):
+    """A random hierarchy with every kind of unit."""
+    rng = random.Random(seed)
+    genes = [f"g{i}" for i in range(n_genes)]
+    sets = {f"p{i}": rng.sample(genes, rng.randint(1, 9)) for i in range(n)}
+    pairs = [(f"p{j}", f"p{i}") for j in range(n) for i in rng.sample(range(j + 1), min(j, 2))]
+    return build(sets, [(c, p) for c, p in pairs if c != p])
+
+
+def test_rewiring_keeps_every_degree_and_every_carried_unit():
+    hier = many()
+    other = hier.rewire(3)
+    assert other == hier.rewire(3)
+    assert other != hier.rewire(4)
+    assert other != hier
+    changed = 0
+    for i, (before, after) in enumerate(zip(hier, other, strict=True)):
+        assert after.pathways.equals(before.pathways)
+        pd.testing.assert_series_equal(after.sizes(), before.sizes())
+        pd.testing.assert_series_equal(after.degrees(), before.degrees())
+        new = before.shape[1] - hier.n_carried(i)
+        assert (after.to_scipy()[:, new:] != before.to_scipy()[:, new:]).nnz == 0
+        changed += after != before
+    assert changed > 2
+    assert told(other)[-1] == ("rewired", "seed 3")
+    assert hier == many()
+
+
+@pytest.mark.parametrize("hier", [build(), build(pairs=[]), many(), many().rewire(0)])
+def test_config_round_trip(hier):
+    config = json.loads(json.dumps(hierarchy_to_config(hier)))
+    back = hierarchy_from_config(config)
+    assert back == hier
+    pd.testing.assert_series_equal(back.descriptions, hier.descriptions)
+    pd.testing.assert_frame_equal(back.table, hier.table)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda c: c.pop("entry"),
+        lambda c: c.pop("levels"),
+        lambda c: c["levels"][0].pop("carried"),
+        lambda c: c["levels"][0].update(n_carried=5),
+        lambda c: c["levels"][0].update(n_carried="many"),
+        lambda c: c["levels"][0].update(n_edges=10**12),
+        lambda c: c["levels"][0].update(pathways=["A", "Z"]),
+        lambda c: c["levels"][0].update(members=c["levels"][0]["carried"]),
+        lambda c: c["levels"][0].update(descriptions=[]),
+        lambda c: c["entry"].update(genes=[]),
+    ],
+)
+def test_damaged_config_is_refused(change):
+    config = hierarchy_to_config(build())
+    change(config)
+    with pytest.raises(bm.BiomaskError):
+        hierarchy_from_config(config)
+
+
+# ------------------------------------------------------------------------ against networkx
+
+
+@st.composite
+def drawings(draw):
+    """Gene sets and relations without a cycle, some of unknown pathways, in a random order."""
+    n = draw(st.integers(1, 9))
+    names = [f"p{i}" for i in range(n)]
+    sets = {name: draw(st.sets(st.sampled_from("abcdefgh"), max_size=5)) for name in names}
+    sets["p0"] = sets["p0"] | {"a"}
+    pairs = [(names[j], names[i]) for j in range(n) for i in range(j) if draw(st.booleans())]
+    hidden = draw(st.sets(st.sampled_from(names[1:]), max_size=2)) if n > 1 else set()
+    known = {name: sorted(genes) for name, genes in sets.items() if name not in hidden}
+    if hidden and pairs and not any(name in known for pair in pairs for name in pair):
+        pairs = []
+    return known, draw(st.permutations(pairs))
+
+
+def slow(sets, pairs, min_genes=1):
+    """(graph of the kept pathways, their genes with those below), the long way."""
+    graph = nx.DiGraph([(parent, child) for child, parent in pairs])
+    graph.add_nodes_from(sets)
+    joined = nx.DiGraph()
+    full = {
+        name: set(sets[name]).union(*(sets.get(p, ()) for p in nx.descendants(graph, name)))
+        for name in sets
+    }
+    kept = {name for name in sets if len(full[name]) >= min_genes}
+    joined.add_nodes_from(kept)
+    for upper in kept:
+        for lower in kept & nx.descendants(graph, upper):
+            between = graph.subgraph({upper, lower} | (set(graph) - set(sets)))
+            if nx.has_path(between, upper, lower):
+                joined.add_edge(upper, lower)
+    return joined, {name: full[name] for name in kept}
+
+
+@settings(deadline=None, max_examples=80)
+@given(drawings(), st.integers(1, 3))
+def test_every_pathway_is_computed_once_from_what_is_below(drawing, min_genes):
+    sets, pairs = drawing
+    graph, full = slow(sets, pairs, min_genes)
+    if not graph:
+        return
+    hier = build(sets, pairs, min_genes=min_genes)
+    table, genes = hier.table, reached(hier)
+    added = table["kind"] == "own genes"
+    assert hier.pathways.is_unique
+    assert set(table.index[~added]) == set(graph)
+    above = {name: set(filter(None, text.split("; "))) for name, text in table["parents"].items()}
+    assert {name: above[name] for name in graph} == {n: set(graph.pred[n]) for n in graph}
+    for name in graph:
+        longest = nx.dag_longest_path_length(graph.subgraph({name} | nx.ancestors(graph, name)))
+        assert table.loc[name, "depth"] == longest + 1
+        assert genes[name] <= full[name]
+        if min_genes == 1 or not graph.succ[name]:
+            assert genes[name] == full[name]
+    for name in table.index[added]:
+        parent = name.removesuffix(" (own genes)")
+        assert above[name] == {parent}
+        assert len(genes[name]) >= min_genes
+        assert not genes[name] & set().union(*(genes[child] for child in graph.succ[parent]))
+    for i in range(1, len(hier)):
+        assert hier[i].genes.equals(hier[i - 1].pathways)
+        inner = table.index[(table["kind"] == "inner") & (table["depth"] == len(hier) - i)]
+        assert hier.computed(i).tolist() == inner.tolist()
+    assert set(hier.roots) == {name for name in table.index if not above[name]}
+    # A path in the table of edges is a path in the chain.
+    paths = nx.DiGraph(hier.to_edges()[["source", "target"]].itertuples(index=False, name=None))
+    for name in hier.pathways:
+        assert nx.ancestors(paths, name) & set("abcdefgh") == genes[name]
+
+
+@settings(deadline=None, max_examples=40)
+@given(drawings(), st.randoms(use_true_random=False))
+def test_the_order_of_the_input_changes_nothing_by_name(drawing, rng):
+    sets, pairs = drawing
+    first = build(sets, pairs)
+    shuffled = {
+        name: rng.sample(sets[name], len(sets[name])) for name in sorted(sets, reverse=True)
+    }
+    other = build(shuffled, rng.sample(pairs, len(pairs)))
+    assert reached(first) == reached(other)
+    columns = ["level", "depth", "genes", "n_children", "n_parents", "kind"]
+    pd.testing.assert_frame_equal(
+        first.table[columns].sort_index(), other.table[columns].sort_index()
+    )
+    assert set(map(tuple, first.to_edges().to_numpy())) == set(
+        map(tuple, other.to_edges().to_numpy())
+    )
+
+
+@settings(deadline=None, max_examples=40)
+@given(drawings())
+def test_config_keeps_any_hierarchy(drawing):
+    hier = build(*drawing)
+    assert hierarchy_from_config(json.loads(json.dumps(hierarchy_to_config(hier)))) == hier
+
+
+# ------------------------------------------------------------------------ with data
+
+
+def data(genes, n=4, seed=0):
+    values = np.random.default_rng(seed).uniform(2.5, 9, (n, len(genes)))
+    return pd.DataFrame(values, index=[f"s{i}" for i in range(n)], columns=list(genes))
+
+
+def test_align_builds_the_hierarchy_of_the_genes_that_are_there():
+    hier, X = build(), data("zyfedcba")  # no g, no x
+    aligned = bm.align(hier, X, min_genes=1)
+    left = {name: [g for g in genes if g not in "gx"] for name, genes in SETS.items()}
+    assert aligned.mask == build(left)
+    assert aligned.X.columns.equals(aligned.mask.genes)
+    assert aligned.X.columns.tolist() == list("abcdefy")
+    np.testing.assert_array_equal(aligned.X["d"], X["d"].astype(np.float32))
+    coverage = aligned.report.coverage
+    assert coverage["present"].to_dict() == {"B": 2, "C": 2, "D": 1, "I": 1, "A": 4, "R": 6}
+    assert coverage["size"]["R"] == 7
+    assert coverage["kept"].all()
+    assert aligned.report.only_in_mask.tolist() == ["g", "x"]
+    assert hier == build()
+
+
+def test_align_drops_small_pathways_and_says_so():
+    aligned = bm.align(build(), data("abcdfy"), min_genes=2)  # B: f, I: y
+    assert aligned.mask.pathways.tolist() == ["C", A_OWN, "A", "R"]
+    assert aligned.mask.table.loc[A_OWN, "genes"] == 2  # c and d
+    dropped = aligned.report.dropped
+    assert set(dropped["name"][dropped["side"] == "pathway"]) == {"B", "D", "I"}
+    assert set(dropped["name"][dropped["side"] == "gene"]) == {"f", "y"}
+    entries = aligned.report.to_frame()
+    notes = entries[(entries["action"] == "note") & (entries["side"] == "pathway")]
+    assert notes["name"].tolist() == ["A", "R", "max_genes"]
+    assert (
+        notes["detail"].tolist()[1]
+        == "left out genes: 1 of its own genes, fewer than min_genes=2: f"
+    )
+    with pytest.raises(bm.AlignmentError) as caught:
+        bm.align(build(), data("abcdefg"), min_genes=8)
+    assert caught.value.code == "E-ALIGN-EMPTY"
+
+
+def test_align_of_what_fits_changes_nothing():
+    for hier in (build(), build(min_genes=2), build(max_depth=2), many()):
+        aligned = bm.align(hier, data(hier.genes), min_genes=1)
+        assert aligned.mask == hier
+        assert bm.align(hier, aligned, min_genes=1).mask == hier
+
+
+def test_align_gives_the_residual_every_gene_of_the_data():
+    aligned = bm.align(build(residual=True), data("abcdefgxyzw"), min_genes=2)
+    assert reached(aligned.mask)["(residual)"] == {"g", "z", "w"}
+    assert set(aligned.X.columns) == set("abcdefgxyzw")
+    assert aligned.report.only_in_data.empty
+    again = bm.align(aligned.mask, aligned.X, min_genes=2)
+    assert again.mask == aligned.mask
+    assert "(residual)" not in bm.align(build(), data("abcdefgxyz"), min_genes=1).mask.pathways
+    twice = pd.concat([data("abcdefgxyz"), data("z")], axis=1)
+    with pytest.raises(bm.AlignmentError) as caught:
+        bm.align(build(residual=True), twice, min_genes=1)
+    assert caught.value.genes == ["z"]
+
+
+def test_match_gives_new_data_the_same_genes():
+    aligned = bm.align(build(), data("abcdefgxy"), min_genes=1)
+    new = data("zyxgfedcba", n=3, seed=1)
+    matched = aligned.match(new)
+    assert matched.mask is aligned.mask
+    assert matched.X.columns.equals(aligned.mask.genes)
+    np.testing.assert_array_equal(matched.X["a"], new["a"].astype(np.float32))
+    with pytest.raises(bm.AlignmentError) as caught:
+        aligned.match(new.drop(columns="g"))
+    assert caught.value.genes == ["g"]
+    filled = aligned.match(new.drop(columns="g"), fill="train_mean")
+    assert (filled.X["g"] == aligned.X["g"].mean()).all()
+    assert filled.report.coverage["present"]["R"] == 6
+
+
+def test_align_cleans_the_names_of_a_hierarchy():
+    hier = build({"A": ["ENSG00000000003.14", "b"]}, [])
+    X = data(["ENSG00000000003", "b"])
+    aligned = bm.align(hier, X, min_genes=1, strip_versions=True)
+    assert aligned.mask.genes.tolist() == ["ENSG00000000003", "b"]
+
+
+def test_a_rewired_hierarchy_is_aligned_before():
+    sets = {"R": "abc", "A": "b", "S": "cde", "B": "d"}
+    hier = build(sets, [("A", "R"), ("B", "S")])
+    moved = next(h for h in map(hier.rewire, range(20)) if h.table.loc[R_OWN, "parents"] == "S")
+    with pytest.raises(bm.MaskError) as caught:
+        bm.align(moved, data("abcde"), min_genes=1)
+    assert caught.value.code == "E-HIERARCHY-REWIRED"
+
+
+# ------------------------------------------------------------------------ Reactome
+
+
+@pytest.fixture(scope="module")
+def reactome():
+    return bm.load_hierarchy("reactome")
+
+
+def test_reactome_level_by_level(reactome):
+    table = reactome.table
+    assert table["kind"].value_counts().to_dict() == {"leaf": 1886, "inner": 795, "own genes": 269}
+    assert reactome.levels["units"].tolist() == [
+        *(2155, 1, 1, 3, 6, 16, 43, 110, 235, 225, 126, 29)
+    ]
+    assert reactome.shape == (11613, 2950)
+    assert len(reactome.roots) == 31  # 29, and two pathways that the relations do not name
+    assert (reactome.report["action"] == "unknown pathway").sum() == 72
+    sets = bm.load_gene_sets("reactome")
+    sizes = reactome.sizes()[sets.pathways]  # no gene is lost, and none was added
+    pd.testing.assert_series_equal(sizes, sets.sizes(), check_dtype=False)
+
+
+def test_reactome_depths_against_networkx(reactome):
+    relations = bm.load_relations("reactome")
+    graph = nx.DiGraph(list(zip(relations["parent"], relations["child"], strict=True)))
+    depth = dict.fromkeys(graph, 1)
+    for name in nx.topological_sort(graph):
+        for child in graph.succ[name]:
+            depth[child] = max(depth[child], depth[name] + 1)
+    table = reactome.table[reactome.table["kind"] != "own genes"]
+    ids = reactome.descriptions[table.index]
+    # Of the pathways without a gene set one has a child with one, which so comes one step up.
+    assert depth["R-HSA-9772755"] == 4
+    assert "R-HSA-9917777" in set(reactome.report["subject"])
+    depth["R-HSA-9772755"] = 3
+    assert table["depth"].tolist() == [depth.get(name, 1) for name in ids]
+
+
+def test_reactome_beside_p_net():
+    """P-NET has 1,387, 1,066, 447, 147 and 26 units in its five levels, of a release of 2018.
+
+    It repeats a branch cut short as a copy at every deeper level, so what it counts at one are the
+    pathways of that depth and all leaves above. Here every pathway is one unit: 2,259 of them (and
+    194 of own genes) instead of 3,509.
+    """
+    hier = bm.load_hierarchy("reactome", max_depth=5)
+    table = hier.table[hier.table["kind"] != "own genes"]
+    depth, leaf = table["depth"], table["kind"] == "leaf"
+    assert depth.value_counts().sort_index().tolist() == [31, 174, 467, 845, 742]
+    copied = [int(((depth == d) | ((depth < d) & leaf)).sum()) for d in (5, 4, 3, 2, 1)]
+    assert copied == [1647, 1138, 517, 176, 31]
+    assert len(table) == 2259
+    assert len(hier.table) - len(table) == 194
+
+
+def test_kang_alignment(reactome):
+    kang = bm.load_dataset("kang")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", bm.BiomaskWarning)  # they are counts
+        aligned = bm.align(reactome, kang)
+    assert aligned.X.shape == (2080, 5662)
+    assert aligned.X.columns.equals(aligned.mask.genes)
+    assert aligned.mask.levels["units"].tolist() == [864, 3, 4, 9, 30, 60, 138, 166, 97, 28]
+    assert aligned.report.coverage["kept"].sum() == 1255
+    assert (aligned.mask.sizes() >= 10).all()
+    some = kang[:5, ::-1].copy()
+    pd.testing.assert_frame_equal(aligned.match(some).X, aligned.X.iloc[:5])
