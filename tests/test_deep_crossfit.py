@@ -53,7 +53,7 @@ def leaf_study(tmp_path_factory):
 
 
 def test_a_planted_leaf_is_first(leaf_study):
-    hier, _, study, _ = leaf_study
+    study = leaf_study[2]
     table = study.pathways
     assert table["effect"].idxmax() == "leaf 011"
     assert table.loc["leaf 011", "p_fwer"] == 0.05
@@ -77,7 +77,7 @@ def test_a_planted_inner_pathway_is_first():
 
 
 def test_the_tables_know_the_hierarchy(leaf_study):
-    hier, sim, study, _ = leaf_study
+    hier, _, study, _ = leaf_study
     assert study.mask is hier
     table = study.pathways
     assert table.index.equals(hier.pathways)
@@ -156,7 +156,7 @@ def test_the_study_is_saved_with_its_hierarchy(leaf_study, tmp_path):
 
 
 def test_no_order_changes_a_byte_and_a_checkpoint_belongs_to_its_hierarchy(leaf_study, tmp_path):
-    hier, sim, study, folder = leaf_study
+    hier, sim, _, folder = leaf_study
     turned = bm.Hierarchy(
         [hier[0].select(genes=hier.genes[::-1], pathways=hier[0].pathways), *hier.masks[1:]]
     )
