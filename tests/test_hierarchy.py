@@ -235,6 +235,13 @@ def test_other_inputs_are_refused():
         bm.Hierarchy.from_sets(mask, pd.DataFrame({"down": [], "parent": []}))
     with pytest.raises(bm.ArgumentError, match="must be a Mask, received dict"):
         bm.Hierarchy.from_sets(SETS, frame(PAIRS))
+    with pytest.raises(bm.ArgumentError, match="received list"):
+        bm.Hierarchy.from_sets(mask, PAIRS)
+    for name in (None, np.nan, " ", 1.5, True):
+        with pytest.raises(bm.ArgumentError, match="parent is no name in rows '2'"):
+            bm.Hierarchy.from_sets(mask, frame([*PAIRS[:1], ("B", name)]))
+    numbers = bm.Mask.from_sets({"1": "ab", "2": "a"})
+    assert bm.Hierarchy.from_sets(numbers, frame([(2, 1)])).table.loc["2", "parents"] == "1"
     weighted = bm.Mask.from_dense([[0.5]], weighted=True)
     with pytest.raises(bm.MaskError) as caught:
         bm.Hierarchy.from_sets(weighted, frame([]))
