@@ -181,6 +181,12 @@ def test_unknown_pathways_are_reported_and_what_is_below_joins_what_is_above():
     assert "'other 2'" in notes.loc["2 pathways", "detail"]
 
 
+def test_two_unknown_ways_to_the_same_parent_are_one_edge():
+    hier = build(pairs=[("U", "A"), ("V", "A"), ("C", "U"), ("C", "V"), ("A", "R")])
+    assert hier.table.loc["C", "parents"] == "A"
+    assert ("C", "A") in edges_of(hier[1])
+
+
 def test_a_cycle_is_printed():
     with pytest.raises(bm.MaskError) as caught:
         build(pairs=[("A", "R"), ("B", "A"), ("C", "B"), ("A", "C")])
