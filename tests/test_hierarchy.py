@@ -381,6 +381,15 @@ def test_config_round_trip(hier):
     pd.testing.assert_frame_equal(back.table, hier.table)
 
 
+def test_config_keeps_the_text_of_every_unit_at_every_level():
+    sets = bm.Mask.from_sets(SETS, descriptions={name: f"id {name}" for name in SETS})
+    hier = bm.Hierarchy.from_sets(sets, frame(PAIRS))
+    back = hierarchy_from_config(json.loads(json.dumps(hierarchy_to_config(hier))))
+    for before, after in zip(hier, back, strict=True):
+        assert after.descriptions.to_dict() == before.descriptions.to_dict()
+    assert back[2].descriptions.to_dict() == {"R": "id R", "I": "id I"}  # one computed, one carried
+
+
 @pytest.mark.parametrize(
     "change",
     [
