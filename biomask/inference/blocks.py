@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from biomask.errors import StorageError
-from biomask.inference.activations import activation_function
+from biomask.inference.edge_effects import FUSED, fused_edge_ablation
 from biomask.inference.effects import (
     direction,
     edge_ablation,
@@ -25,7 +25,7 @@ from biomask.inference.effects import (
     pathway_means,
 )
 from biomask.inference.folds import inner_split
-from biomask.inference.training import BlockTrainer, Settings
+from biomask.inference.training import BlockTrainer, Settings, pre_activations
 from biomask.masks.mask import Mask
 from biomask.storage import read_zip, write_zip
 
@@ -136,29 +136,30 @@ def run_block(plan: Plan, block: Block, folder: Path) -> None:
     hidden = trainer.activations(part.X[part.held_out])
     means = trainer.mean_activation(part.X[part.training])
     head, bias = trainer.head()
+    outputs = linear_output(hidden, head, bias)
     effects = pathway_ablation(hidden, means, head, bias, Y[part.held_out], plan.settings.task)
     arrays = {
         "effects": effects.reshape(plan.labels_a_block, len(plan.seeds), -1),
         "steps": steps.astype(np.int64),
         "head": head,
         "head_bias": bias,
+        "outputs": outputs,
     }
     if block.first == 0:
-        arrays |= _of_real_labels(plan, part, hidden, head, bias)
+        arrays |= _of_real_labels(plan, part, hidden, head)
     units = {"edges": trainer.edges(), "unit_bias": trainer.unit_bias()}
     write_arrays(folder / block.units_file, units, block._asdict())
     write_arrays(path, arrays, block._asdict())
 
 
-def _of_real_labels(plan: Plan, part: Part, hidden, head, bias) -> dict[str, np.ndarray]:
+def _of_real_labels(plan: Plan, part: Part, hidden, head) -> dict[str, np.ndarray]:
     """What only the networks of the real labels are asked for, one for each seed."""
     n_seeds = len(plan.seeds)
-    hidden, head, bias = hidden[:, :n_seeds], head[:n_seeds], bias[:n_seeds]
+    hidden, head = hidden[:, :n_seeds], head[:n_seeds]
     reference = pathway_means(part.X[part.held_out], plan.mask)
     turn = np.sign(np.einsum("nrp,np->rp", hidden, reference - reference.mean(axis=0)))
     y, task = plan.labels[part.held_out], plan.settings.task
     return {
-        "outputs": linear_output(hidden, head, bias),
         "activity": (hidden * turn).mean(axis=1),
         "direction": direction(hidden, head, y, task, reference),
         "turn": turn,
@@ -175,22 +176,21 @@ def edge_block(plan: Plan, block: Block, folder: Path, edges: np.ndarray) -> np.
     """
     part, arrays = split(plan, block.fold), read_arrays(folder / block.file)
     units = read_arrays(folder / block.units_file)
-    trainer = _trainer(plan.mask, plan.settings, units["edges"].shape[1])
-    trainer.load(units["edges"], units["unit_bias"])
-    X = part.X[part.held_out]
-    before = trainer.pre_activations(X)
-    Y = _label_columns(plan, block)[part.held_out]
-    total = edge_ablation(
-        before,
+    genes, pathways = (ends[edges] for ends in plan.mask.edge_index)
+    asked, place = np.unique(pathways, return_inverse=True)
+    X, task = part.X[part.held_out], plan.settings.task
+    ablation = fused_edge_ablation if task in FUSED else edge_ablation
+    total = ablation(
+        pre_activations(plan.mask, asked, units["edges"], units["unit_bias"], X),
         X,
         part.X[part.training].mean(axis=0),
         units["edges"][edges],
-        tuple(ends[edges] for ends in plan.mask.edge_index),
-        arrays["head"],
-        arrays["head_bias"],
-        Y,
-        plan.settings.task,
-        activation_function(plan.settings.activation),
+        (genes, place),
+        arrays["head"][:, asked],
+        arrays["outputs"],
+        _label_columns(plan, block)[part.held_out],
+        task,
+        plan.settings.activation,
     )
     return total.reshape(plan.labels_a_block, len(plan.seeds), -1).mean(axis=1)
 
