@@ -135,6 +135,7 @@ def test_dataset_says_where_it_is_from_and_is_a_fresh_copy(name):
         (bm.load_dataset, "'kang', 'flu'"),
         (bm.load_gene_sets, "'reactome', 'hallmark'"),
         (bm.load_relations, "'reactome'"),
+        (bm.load_hierarchy, "'reactome'"),
     ],
 )
 @pytest.mark.parametrize("name", ["Kang2018", None, ["kang"]])

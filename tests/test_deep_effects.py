@@ -53,8 +53,12 @@ def make(mask, task, activation="tanh", scale=1.0):
         "regression": rng.normal(size=(N, R)),
         "survival": np.stack([rng.integers(1, 9, (N, R)), rng.integers(0, 2, (N, R))], -1),
     }[task]
-    a = np.stack([forward(mask, net, r)[0] for r in range(R)], axis=1)
-    parts = (a, net["h_mean"], net["w"], net["v"], net["c"])
+    a, h = (
+        np.stack(part, axis=1)
+        for part in zip(*(forward(mask, net, r) for r in range(R)), strict=True)
+    )
+    outputs = effects.linear_output(h, net["v"], net["c"])
+    parts = (a, net["h_mean"], net["w"], net["v"], outputs)
     return net, Networks(*(part.astype(np.float32) for part in parts), activation), wiring
 
 
@@ -184,15 +188,16 @@ def test_one_level_is_the_ablation_of_a_mask(task, small_mask):
     mask = small_mask.select(pathways=["p0", "p1", "p2", "p4"])
     net, networks, wiring = make(mask, task)
     h = np.tanh(networks.a)
-    head = networks.weights, networks.bias
-    expected = effects.pathway_ablation(h, networks.means, *head, net["y"], task)
+    expected = effects.pathway_ablation(
+        h, networks.means, networks.weights, net["c"], net["y"], task
+    )
     got = deep_effects.unit_ablation(networks, wiring, net["y"], task)
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
     asked = np.array([7, 0, 3])
     edges = tuple(ends[asked] for ends in mask.edge_index)
     expected = effects.edge_ablation(
-        networks.a, net["x"], net["x_mean"], networks.edges[asked], edges, *head, net["y"], task,
-        "tanh",
+        networks.a, net["x"], net["x_mean"], networks.edges[asked], edges, networks.weights,
+        networks.outputs, net["y"], task, "tanh",
     )  # fmt: skip
     got = deep_effects.edge_ablation(
         networks, wiring, asked, net["x"], net["x_mean"], net["y"], task

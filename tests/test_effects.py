@@ -8,6 +8,7 @@ import pytest
 import biomask as bm
 from biomask.inference import activations as activations_of
 from biomask.inference import effects, losses
+from biomask.inference.edge_effects import FUSED, fused_edge_ablation
 
 N, R, P, G = 23, 3, 4, 6
 TASKS = {"binary": 1, "multiclass": 3, "regression": 1, "survival": 1}
@@ -107,11 +108,15 @@ def test_edge_ablation_equals_the_rebuilt_network(task, block, monkeypatch):
             expected[r, k] = (loop_loss(net, r, ablated, task) - full).sum()
     a, _ = activations(net)
     edges = tuple(index[asked] for index in net["edges"])
-    got = effects.edge_ablation(
-        a, net["x"], net["x_mean"], net["w"][asked], edges, net["v"], net["c"], net["y"], task,
+    outputs = effects.linear_output(np.tanh(a), net["v"], net["c"])
+    arguments = (
+        a, net["x"], net["x_mean"], net["w"][asked], edges, net["v"], outputs, net["y"], task,
         "tanh",
     )  # fmt: skip
+    got = effects.edge_ablation(*arguments)
     np.testing.assert_allclose(got, expected, rtol=2e-5, atol=2e-5)
+    if task in FUSED:
+        np.testing.assert_allclose(fused_edge_ablation(*arguments), got, rtol=2e-5, atol=2e-5)
 
 
 def test_a_number_by_hand():

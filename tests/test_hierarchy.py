@@ -181,6 +181,12 @@ def test_unknown_pathways_are_reported_and_what_is_below_joins_what_is_above():
     assert "'other 2'" in notes.loc["2 pathways", "detail"]
 
 
+def test_two_unknown_ways_to_the_same_parent_are_one_edge():
+    hier = build(pairs=[("U", "A"), ("V", "A"), ("C", "U"), ("C", "V"), ("A", "R")])
+    assert hier.table.loc["C", "parents"] == "A"
+    assert ("C", "A") in edges_of(hier[1])
+
+
 def test_a_cycle_is_printed():
     with pytest.raises(bm.MaskError) as caught:
         build(pairs=[("A", "R"), ("B", "A"), ("C", "B"), ("A", "C")])
@@ -235,6 +241,13 @@ def test_other_inputs_are_refused():
         bm.Hierarchy.from_sets(mask, pd.DataFrame({"down": [], "parent": []}))
     with pytest.raises(bm.ArgumentError, match="must be a Mask, received dict"):
         bm.Hierarchy.from_sets(SETS, frame(PAIRS))
+    with pytest.raises(bm.ArgumentError, match="received list"):
+        bm.Hierarchy.from_sets(mask, PAIRS)
+    for name in (None, np.nan, " ", 1.5, True):
+        with pytest.raises(bm.ArgumentError, match="parent is no name in rows '2'"):
+            bm.Hierarchy.from_sets(mask, frame([*PAIRS[:1], ("B", name)]))
+    numbers = bm.Mask.from_sets({"1": "ab", "2": "a"})
+    assert bm.Hierarchy.from_sets(numbers, frame([(2, 1)])).table.loc["2", "parents"] == "1"
     weighted = bm.Mask.from_dense([[0.5]], weighted=True)
     with pytest.raises(bm.MaskError) as caught:
         bm.Hierarchy.from_sets(weighted, frame([]))
@@ -366,6 +379,15 @@ def test_config_round_trip(hier):
     assert back == hier
     pd.testing.assert_series_equal(back.descriptions, hier.descriptions)
     pd.testing.assert_frame_equal(back.table, hier.table)
+
+
+def test_config_keeps_the_text_of_every_unit_at_every_level():
+    sets = bm.Mask.from_sets(SETS, descriptions={name: f"id {name}" for name in SETS})
+    hier = bm.Hierarchy.from_sets(sets, frame(PAIRS))
+    back = hierarchy_from_config(json.loads(json.dumps(hierarchy_to_config(hier))))
+    for before, after in zip(hier, back, strict=True):
+        assert after.descriptions.to_dict() == before.descriptions.to_dict()
+    assert back[2].descriptions.to_dict() == {"R": "id R", "I": "id I"}  # one computed, one carried
 
 
 @pytest.mark.parametrize(

@@ -105,11 +105,13 @@ def test_a_network_without_any_finite_loss_is_refused(dropping):
     assert "Lower the learning rate, 0.01" in str(error.value)
 
 
-def test_what_is_read_from_the_networks_makes_up_their_output(dropping):
+def test_what_is_read_from_the_networks_makes_up_their_output(mask, dropping):
     fitted, watched = data("binary")
     dropping.fit(fitted, watched, SEEDS, ORDER)
     X = np.tile(fitted[0], (8, 1))  # 208 samples: more than one batch of 128
-    before, after = dropping.pre_activations(X), dropping.activations(X)
+    trained = dropping.edges(), dropping.unit_bias()
+    before = training.pre_activations(mask, np.arange(6), *trained, X)
+    after = dropping.activations(X)
     assert before.shape == after.shape == (208, 4, 6)
     kernel = np.zeros((15, 6, 4))
     kernel[dropping.model.get_layer("pathways").mask.edge_index] = dropping.edges()
@@ -125,15 +127,10 @@ def test_what_is_read_from_the_networks_makes_up_their_output(dropping):
     np.testing.assert_allclose(1 / (1 + np.exp(-logits)), predicted, atol=1e-5)
 
 
-def test_trained_units_can_be_put_back(dropping):
+def test_pre_activations_of_some_pathways_are_those_of_all(mask, dropping):
     fitted, watched = data("binary")
     dropping.fit(fitted, watched, SEEDS, ORDER)
-    edges, bias, before = (
-        dropping.edges(),
-        dropping.unit_bias(),
-        dropping.pre_activations(fitted[0]),
-    )
-    dropping.restart(SEEDS)
-    assert not np.array_equal(dropping.pre_activations(fitted[0]), before)
-    dropping.load(edges, bias)
-    assert np.array_equal(dropping.pre_activations(fitted[0]), before)
+    trained = dropping.edges(), dropping.unit_bias()
+    every = training.pre_activations(mask, np.arange(6), *trained, fitted[0])
+    some = training.pre_activations(mask, np.array([1, 4]), *trained, fitted[0])
+    np.testing.assert_allclose(some, every[:, :, [1, 4]], atol=1e-6)

@@ -49,7 +49,12 @@ def assemble(plan: Plan, samples: Samples, blocks: list[dict], facts: dict) -> S
     effects = sums.sum(axis=0).mean(axis=1) / len(plan.X)  # (B + 1, P)
     held = np.array([len(part) for part in plan.held_out])
     each = sums[:, 0] / held[:, None, None]  # the real labels: (folds, K, P)
-    first = {b.fold: arrays for b, arrays in zip(plan.blocks, blocks, strict=True) if b.first == 0}
+    n_seeds = len(plan.seeds)
+    first = {
+        block.fold: {**arrays, "outputs": arrays["outputs"][:, :n_seeds]}  # of the real labels
+        for block, arrays in zip(plan.blocks, blocks, strict=True)
+        if block.first == 0
+    }
     pathways = _pathway_table(plan, effects, each, first, samples.classes)
     by_seed = sums[:, 0].sum(axis=0)
     stability = _stability(by_seed, each.mean(axis=1), each)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from biomask.errors import StorageError
-from biomask.inference.effects import linear_output, pathway_means
+from biomask.inference.effects import pathway_means
 from biomask.inference.folds import inner_split
 from biomask.inference.training import BlockTrainer, Settings
 from biomask.inference.wired import Held, wired
@@ -136,6 +136,7 @@ def run_block(plan: Plan, block: Block, folder: Path) -> None:
         "steps": steps.astype(np.int64),
         "head": held.head,
         "head_bias": held.bias,
+        "outputs": held.outputs,
     }
     if block.first == 0:
         arrays |= _of_real_labels(plan, part, held.first(len(plan.seeds)))
@@ -150,7 +151,6 @@ def _of_real_labels(plan: Plan, part: Part, held: Held) -> dict[str, np.ndarray]
     reference = pathway_means(part.X[part.held_out], reading.flat)
     turn = np.sign(np.einsum("nrp,np->rp", held.hidden, reference - reference.mean(axis=0)))
     return {
-        "outputs": linear_output(held.hidden, held.head, held.bias),
         "activity": (held.hidden * turn).mean(axis=1),
         "direction": reading.direction(held, plan.labels[part.held_out], reference),
         "turn": turn,
@@ -168,15 +168,13 @@ def edge_block(plan: Plan, block: Block, folder: Path, edges: np.ndarray) -> np.
     """
     part, arrays = split(plan, block.fold), read_arrays(folder / block.file)
     units = read_arrays(folder / block.units_file)
-    trainer = _trainer(plan.mask, plan.settings, units["edges"].shape[1])
-    trainer.load(units["edges"], units["unit_bias"])
     total = wired(plan.mask, plan.settings).edge_effects(
-        trainer,
-        (arrays["head"], arrays["head_bias"]),
+        {**arrays, **units},
         part.X[part.held_out],
         part.X[part.training],
         _label_columns(plan, block)[part.held_out],
         edges,
+        lambda: _trainer(plan.mask, plan.settings, units["edges"].shape[1]),
     )
     return total.reshape(plan.labels_a_block, len(plan.seeds), -1).mean(axis=1)
 

@@ -82,8 +82,10 @@ class Networks(NamedTuple):
         Mean activation of every unit over the training samples.
     edges : float32 array, shape (E, R)
         Weight of every edge, in the order of the wiring.
-    weights, bias : float32 arrays, shapes (R, P, C) and (R, C)
-        The linear head.
+    weights : float32 array, shape (R, P, C)
+        Of the linear head.
+    outputs : float32 array, shape (n, R, C)
+        z: see `effects.linear_output`.
     activation : str or callable
     """
 
@@ -91,17 +93,8 @@ class Networks(NamedTuple):
     means: np.ndarray
     edges: np.ndarray
     weights: np.ndarray
-    bias: np.ndarray
+    outputs: np.ndarray
     activation: str | Callable[[np.ndarray], np.ndarray]
-
-    def outputs(self) -> np.ndarray:
-        """z, shape (n, R, C)."""
-        function = activation_function(self.activation)
-        parts = [
-            effects.linear_output(function(self.a[i : i + 64]), self.weights, self.bias)
-            for i in range(0, len(self.a), 64)
-        ]
-        return np.concatenate(parts)
 
 
 def wiring_of(mask: Mask | Hierarchy) -> Wiring:
@@ -252,13 +245,13 @@ def _ablation(
     task: str,
 ) -> np.ndarray:
     """Change of the loss for every removal, (R, K), some removals at a time."""
-    n_outputs, outputs = networks.weights.shape[2], networks.outputs()
+    n_outputs = networks.weights.shape[2]
     total = np.zeros((networks.a.shape[1], len(starts)))
     limit = COLUMNS // len(networks.a) if task == "survival" else PAIRS
     for part in _parts(wiring, starts, limit):
         removed = _removal(networks, paths(wiring, starts[part]), wiring, start_of(part))
         ones = np.ones((len(total), part.stop - part.start, n_outputs), np.float32)
-        total[:, part] = effects._ablate(removed, outputs, ones, y, task)
+        total[:, part] = effects._ablate(removed, networks.outputs, ones, y, task)
     return total
 
 

@@ -82,7 +82,7 @@ def edge_ablation(
     edge_weights: np.ndarray,
     edges: tuple[np.ndarray, np.ndarray],
     weights: np.ndarray,
-    bias: np.ndarray,
+    outputs: np.ndarray,
     y: np.ndarray,
     task: str,
     activation: str | Callable[[np.ndarray], np.ndarray],
@@ -92,7 +92,7 @@ def edge_ablation(
     Parameters
     ----------
     a : float array, shape (n, R, P)
-        Pre-activations of the hidden layer on held-out samples.
+        Pre-activations on held-out samples, of all pathways or of those asked about.
     x : float array, shape (n, G)
         The input of those samples, as the network saw it (scaled).
     gene_means : float array, shape (G,)
@@ -100,8 +100,12 @@ def edge_ablation(
     edge_weights : float array, shape (E, R)
         Kernel values of the edges asked about.
     edges : (int array, int array), both of shape (E,)
-        Gene position and pathway position of those edges.
-    weights, bias, y, task
+        Gene position in `x` and pathway position in `a` of those edges.
+    weights : float array, shape (R, P, C)
+        Of the linear head.
+    outputs : float array, shape (n, R, C)
+        What the whole network gives: see `linear_output`.
+    y, task
         As in `pathway_ablation`.
     activation : str or callable
         Of the hidden layer; see `biomask.inference.activations`.
@@ -112,10 +116,10 @@ def edge_ablation(
         As `pathway_ablation`, one column an edge.
     """
     function = activation_function(activation)
-    a, x, gene_means, edge_weights, weights, bias = _as_float32(
-        a, x, gene_means, edge_weights, weights, bias
+    a, x, gene_means, edge_weights, weights, outputs = _as_float32(
+        a, x, gene_means, edge_weights, weights, outputs
     )
-    _check_shapes(a.shape, {"weights": weights, "bias": bias}, task)
+    _check_shapes(a.shape, {"weights": weights, "outputs": outputs}, task)
     genes, pathways = edges
     centred = (x - gene_means)[:, genes]  # (n, E)
     kernel = np.ascontiguousarray(edge_weights.T)  # (R, E)
@@ -125,10 +129,7 @@ def edge_ablation(
         after = before - centred[rows, None, :] * kernel[reps]
         return function(before) - function(after)
 
-    outputs = [
-        linear_output(function(a[i : i + 64]), weights, bias) for i in range(0, a.shape[0], 64)
-    ]
-    return _ablate(removed, np.concatenate(outputs), weights[:, pathways], y, task)
+    return _ablate(removed, outputs, weights[:, pathways], y, task)
 
 
 def linear_output(h: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
@@ -288,13 +289,18 @@ def _check_shapes(shape: tuple[int, ...], arrays: dict[str, np.ndarray], task: s
         )
     n_outputs = arrays["weights"].shape[-1] if task == "multiclass" else 1
     sizes = (*shape[1:], n_outputs)  # replicates, pathways, outputs
-    wanted = {"means": sizes[:2], "weights": sizes, "bias": sizes[::2]}
+    wanted = {
+        "means": sizes[:2],
+        "weights": sizes,
+        "bias": sizes[::2],
+        "outputs": (shape[0], *sizes[::2]),
+    }
     if len(shape) != 3 or any(array.shape != wanted[name] for name, array in arrays.items()):
         received = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
         raise ArgumentError(
             f"shapes do not fit: activations {shape}, {received}",
             code="E-SHAPE",
             hint="Expected activations (samples, replicates, pathways), means (replicates, "
-            "pathways), weights (replicates, pathways, outputs), bias (replicates, outputs); "
-            "outputs is 1 unless the task is multiclass.",
+            "pathways), weights (replicates, pathways, outputs), bias (replicates, outputs), "
+            "outputs (samples, replicates, outputs); outputs is 1 unless the task is multiclass.",
         )

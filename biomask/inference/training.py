@@ -16,6 +16,7 @@ from biomask.masks.mask import Mask
 from biomask.masks.steps import levels_of
 from biomask.networks.deep import pathway_layers, read_names, unit_names, unit_values
 from biomask.networks.heads import HEAD
+from biomask.networks.kernels import KERNELS, Edges, pick_kernel
 from biomask.networks.models import build_model, restart
 from biomask.networks.replicates import LOSS_OF_TASK, per_replicate
 
@@ -145,9 +146,19 @@ class Networks(abc.ABC):
                 outcome = self.model(tf.gather(X, batch), training=True)
                 costs = per_replicate(self._kind, tf.gather(Y, batch), outcome)
                 loss = tf.reduce_sum(tf.reduce_mean(costs, axis=0))
-                loss += tf.add_n([0.0, *self.model.losses])
-            variables = self.model.trainable_variables
-            self.model.optimizer.apply(tape.gradient(loss, variables), variables)
+            self._update(tape.gradient(loss, self.model.trainable_variables))
+
+    @tf.function(jit_compile=True)
+    def _update(self, gradients):
+        """One pass over every weight: decay and optimizer compiled into one loop."""
+        variables = self.model.trainable_variables
+        with tf.GradientTape() as tape:
+            decay = tf.add_n([0.0, *self.model.losses])
+        decays = tape.gradient(
+            decay, [v.value for v in variables], unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
+        total = [g + d for g, d in zip(gradients, decays, strict=True)]
+        self.model.optimizer.apply(total, variables)
 
     @tf.function(reduce_retracing=True)
     def _losses(self, X, Y):
@@ -211,12 +222,12 @@ class BlockTrainer(Networks):
         return tf.reshape(of_network, shape)
 
     def pre_activations(self, X: np.ndarray) -> np.ndarray:
-        """Of the pathway units of every network for every sample, float32, shape (n, R, P)."""
-        return self._in_batches(self._before, X)
+        """Of all units of every network for every sample, float32, shape (n, R, P)."""
+        return in_batches(self._before, X)
 
     def activations(self, X: np.ndarray) -> np.ndarray:
         """The same, activated."""
-        return self._in_batches(self._after, X)
+        return in_batches(self._after, X)
 
     def mean_activation(self, X: np.ndarray) -> np.ndarray:
         """Mean of every pathway unit over the samples, float32, shape (R, P)."""
@@ -253,12 +264,6 @@ class BlockTrainer(Networks):
             layer.bias.assign(unit_bias[:, n_units : n_units + mask.shape[1]])
             n_edges, n_units = n_edges + mask.n_edges, n_units + mask.shape[1]
 
-    def _in_batches(self, function, X: np.ndarray) -> np.ndarray:
-        values = np.empty((len(X), self.n_networks, self._n_units), np.float32)
-        for i in range(0, len(X), 128):
-            values[i : i + 128] = function(tf.constant(X[i : i + 128]))
-        return values
-
     @tf.function(reduce_retracing=True)
     def _before(self, X):
         return unit_values(self._layers, self._levels, X)[0]
@@ -266,3 +271,31 @@ class BlockTrainer(Networks):
     @tf.function(reduce_retracing=True)
     def _after(self, X):
         return unit_values(self._layers, self._levels, X)[1]
+
+
+def pre_activations(
+    mask: Mask, pathways: np.ndarray, edges: np.ndarray, unit_bias: np.ndarray, X: np.ndarray
+) -> np.ndarray:
+    """Pre-activations of some pathway units of R trained networks: float32, (n, R, pathways).
+
+    Parameters
+    ----------
+    mask : Mask
+    pathways : int array
+        Positions of these pathways, rising.
+    edges, unit_bias : arrays, shapes (n_edges, R) and (R, P)
+        Of all pathways, as `BlockTrainer.edges` and `BlockTrainer.unit_bias` give them.
+    X : float32 array, shape (n, genes)
+    """
+    rows, cols = mask.edge_index
+    kept = np.flatnonzero(np.isin(cols, pathways))
+    place = np.searchsorted(pathways, cols[kept])
+    where = Edges(rows[kept], place, mask.shape[0], len(pathways), edges.shape[1])
+    product, kernel = KERNELS[pick_kernel(where)](where), tf.constant(edges[kept])
+    bias = unit_bias[:, pathways]
+    return in_batches(lambda x: product(x, kernel) + bias, X)
+
+
+def in_batches(function, X: np.ndarray) -> np.ndarray:
+    """A function of a batch of samples, for all of them."""
+    return np.concatenate([function(tf.constant(X[i : i + 128])) for i in range(0, len(X), 128)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,8 @@ import pandas as pd
 
 from biomask.inference import deep_effects, effects
 from biomask.inference.activations import activation_function
-from biomask.inference.training import BlockTrainer, Settings
+from biomask.inference.edge_effects import FUSED, fused_edge_ablation
+from biomask.inference.training import BlockTrainer, Settings, pre_activations
 from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
 
@@ -26,6 +28,7 @@ class Held(NamedTuple):
         Mean activation over the training samples.
     head, bias : float32 arrays, shapes (R, P, C) and (R, C)
     edges : float32 array, shape (E, R)
+    outputs : float32 array, shape (n, R, C)
     """
 
     before: np.ndarray | None
@@ -34,11 +37,12 @@ class Held(NamedTuple):
     head: np.ndarray
     bias: np.ndarray
     edges: np.ndarray
+    outputs: np.ndarray
 
     def first(self, n: int) -> Held:
         """The first n networks."""
         before = None if self.before is None else self.before[:, :n]
-        rest = self.means[:n], self.head[:n], self.bias[:n], self.edges[:, :n]
+        rest = self.means[:n], self.head[:n], self.bias[:n], self.edges[:, :n], self.outputs[:, :n]
         return Held(before, self.hidden[:, :n], *rest)
 
 
@@ -70,8 +74,7 @@ class WiredMask:
 
     def read(self, trainer: BlockTrainer, X: np.ndarray, training: np.ndarray) -> Held:
         """The networks of a trainer on held-out samples X."""
-        means = trainer.mean_activation(training)
-        return Held(None, trainer.activations(X), means, *trainer.head(), trainer.edges())
+        return _held(trainer, None, trainer.activations(X), training)
 
     def unit_effects(self, held: Held, Y: np.ndarray) -> np.ndarray:
         """Summed held-out ablation of every unit, (R, P)."""
@@ -80,24 +83,42 @@ class WiredMask:
 
     def edge_effects(
         self,
-        trainer: BlockTrainer,
-        head: tuple[np.ndarray, np.ndarray],
+        trained: dict[str, np.ndarray],
         X: np.ndarray,
         training: np.ndarray,
         Y: np.ndarray,
         edges: np.ndarray,
+        trainer_of: Callable[[], BlockTrainer],
     ) -> np.ndarray:
-        """Summed held-out ablation of some edges of a trainer's networks, (R, K)."""
-        return effects.edge_ablation(
-            trainer.pre_activations(X),
+        """Summed held-out ablation of some edges, (R, K).
+
+        Parameters
+        ----------
+        trained : dict
+            ``edges``, ``unit_bias``, ``head`` and ``outputs`` of a block's networks.
+        X, training : float32 arrays
+            Held-out and training samples.
+        Y : array, shape (n, R)
+            Held-out labels.
+        edges : int array, shape (K,)
+        trainer_of : callable
+            Makes the trainer of the block, for what cannot be done without.
+        """
+        genes, pathways = (ends[edges] for ends in self.flat.edge_index)
+        asked, place = np.unique(pathways, return_inverse=True)
+        task = self._settings.task
+        ablation = fused_edge_ablation if task in FUSED else effects.edge_ablation
+        return ablation(
+            pre_activations(self.flat, asked, trained["edges"], trained["unit_bias"], X),
             X,
             training.mean(axis=0),
-            trainer.edges()[edges],
-            tuple(ends[edges] for ends in self.flat.edge_index),
-            *head,
+            trained["edges"][edges],
+            (genes, place),
+            trained["head"][:, asked],
+            trained["outputs"],
             Y,
-            self._settings.task,
-            activation_function(self._settings.activation),
+            task,
+            self._settings.activation,
         )
 
     def direction(self, held: Held, y: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -133,27 +154,25 @@ class WiredHierarchy(WiredMask):
     def read(self, trainer: BlockTrainer, X: np.ndarray, training: np.ndarray) -> Held:
         before = trainer.pre_activations(X)
         hidden = activation_function(self._settings.activation)(before)
-        means = trainer.mean_activation(training)
-        return Held(before, hidden, means, *trainer.head(), trainer.edges())
+        return _held(trainer, before, hidden, training)
 
     def unit_effects(self, held: Held, Y: np.ndarray) -> np.ndarray:
         networks, task = self._networks(held), self._settings.task
         return deep_effects.unit_ablation(networks, self._wiring, Y, task)
 
-    def edge_effects(
-        self,
-        trainer: BlockTrainer,
-        head: tuple[np.ndarray, np.ndarray],
-        X: np.ndarray,
-        training: np.ndarray,
-        Y: np.ndarray,
-        edges: np.ndarray,
-    ) -> np.ndarray:
-        means, task = trainer.mean_activation(training), self._settings.task
-        parts = trainer.pre_activations(X), means, trainer.edges(), *head
-        networks = deep_effects.Networks(*parts, self._settings.activation)
-        gene_means = training.mean(axis=0)
-        return deep_effects.edge_ablation(networks, self._wiring, edges, X, gene_means, Y, task)
+    def edge_effects(self, trained, X, training, Y, edges, trainer_of) -> np.ndarray:
+        trainer = trainer_of()
+        trainer.load(trained["edges"], trained["unit_bias"])
+        networks = deep_effects.Networks(
+            trainer.pre_activations(X),
+            trainer.mean_activation(training),
+            trained["edges"],
+            trained["head"],
+            trained["outputs"],
+            self._settings.activation,
+        )
+        parts = X, training.mean(axis=0), Y, self._settings.task
+        return deep_effects.edge_ablation(networks, self._wiring, edges, *parts)
 
     def direction(self, held: Held, y: np.ndarray, reference: np.ndarray) -> np.ndarray:
         """As `effects.direction` of a unit whose output is what it adds to the outcome."""
@@ -183,8 +202,14 @@ class WiredHierarchy(WiredMask):
         return self._hier.table[["level", "depth", "parents"]]
 
     def _networks(self, held: Held) -> deep_effects.Networks:
-        parts = held.before, held.means, held.edges, held.head, held.bias
+        parts = held.before, held.means, held.edges, held.head, held.outputs
         return deep_effects.Networks(*parts, self._settings.activation)
+
+
+def _held(trainer: BlockTrainer, before, hidden: np.ndarray, training: np.ndarray) -> Held:
+    means, (head, bias) = trainer.mean_activation(training), trainer.head()
+    outputs = effects.linear_output(hidden, head, bias)
+    return Held(before, hidden, means, head, bias, trainer.edges(), outputs)
 
 
 def _direction(added, c: int, n_outputs: int, y, task: str, reference) -> np.ndarray:

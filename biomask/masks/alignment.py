@@ -33,6 +33,7 @@ from biomask.masks.renaming import (
 from biomask.masks.restriction import (
     hierarchy_sets,
     restricted_hierarchy,
+    restricted_mask,
     with_residual_genes,
 )
 
@@ -164,6 +165,8 @@ def align(
         names, or no pathway of the wanted size.
     DataError
         A value is not a finite number, or there is no sample.
+    MaskError
+        A hierarchy was rewired; align first.
 
     Warns
     -----
@@ -186,7 +189,7 @@ def align(
     check_duplicates(names, mask.genes, table.genes, rules, log)
     kept = _kept_pathways(mask, there, min_genes, max_genes)
     if hier is None:
-        result = _restricted(mask, there, kept)
+        result = restricted_mask(mask, there, kept)
     else:
         result = restricted_hierarchy(hier, mask.select(genes=mask.genes[there]), min_genes, log)
     X = _values(table, names, result.genes, rules)
@@ -235,13 +238,6 @@ def _kept_pathways(mask: Mask, there: np.ndarray, min_genes: int, max_genes) -> 
             "their genes present in the data); min_genes=1, max_genes=None keeps all.",
         )
     return kept
-
-
-def _restricted(mask: Mask, there: np.ndarray, kept: np.ndarray) -> Mask:
-    rows, cols = mask.edge_index
-    used = np.zeros(mask.shape[0], dtype=bool)
-    used[rows[kept[cols]]] = True
-    return mask.select(genes=mask.genes[used & there], pathways=mask.pathways[kept])
 
 
 def _values(table: Table, names: pd.Index, genes: pd.Index, rules: NameRules) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""What makes several masks the chain of a `Hierarchy`."""
+"""What relations and masks have to satisfy to make a `Hierarchy`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,31 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 
 from biomask.errors import ArgumentError, MaskError, listed
+from biomask.masks.checks import is_name
 from biomask.masks.mask import Mask
+
+
+def relation_names(relations: pd.DataFrame, column: str) -> list[str]:
+    """The names in a column of a table of relations; integers become text, as in a `Mask`."""
+    if not isinstance(relations, pd.DataFrame) or column not in relations:
+        found = list(relations) if isinstance(relations, pd.DataFrame) else type(relations).__name__
+        raise ArgumentError(
+            f"relations must be a DataFrame with columns child and parent, received {found}",
+            code="E-ARGUMENT",
+            hint="bm.read_hierarchy reads the usual files.",
+        )
+    names = relations[column].tolist()
+    bad = [i for i, name in enumerate(names, 1) if not is_name(name)]
+    if bad:
+        raise ArgumentError(
+            f"the {column} is no name in rows {listed(bad)} of the relations (from 1)",
+            code="E-ARGUMENT",
+            hint="Fill them in, or drop the rows; a root needs none.",
+        )
+    return [str(name) for name in names]
 
 
 def checked_masks(masks: Sequence[Mask]) -> tuple[Mask, ...]:

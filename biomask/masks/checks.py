@@ -51,6 +51,13 @@ def unique_names(names: Iterable[Hashable], expected: int, kind: str) -> pd.Inde
     return index
 
 
+def is_name(value: object) -> bool:
+    """Whether a cell of a table is a name: text that is not blank, or an integer."""
+    if isinstance(value, numbers.Integral):
+        return not isinstance(value, bool | np.bool_)
+    return isinstance(value, str) and bool(value.strip())
+
+
 def numeric_matrix(array) -> np.ndarray:
     """A dense array of numbers of a kind that scipy.sparse knows, whatever it was given as."""
     values = np.asarray(array)

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from biomask.errors import ArgumentError
-from biomask.masks.chain import check_chain, checked_masks
+from biomask.masks.chain import check_chain, checked_masks, relation_names
 from biomask.masks.html import hierarchy_html
 from biomask.masks.levels import RESIDUAL, Limits, build_levels, quiet_when_dense
 from biomask.masks.mask import Mask
@@ -117,16 +116,11 @@ class Hierarchy:
             (E-HIERARCHY-UNKNOWN), no pathway is large enough (E-MASK-EMPTY), the sets have
             weights (E-HIERARCHY-WEIGHTS) or a name that is reserved (E-HIERARCHY-NAME).
         ArgumentError
-            `relations` lacks a column, or a limit is no number from 1.
+            `relations` lacks a column or holds what is no name, or a limit is no number from 1.
         """
-        missing = [name for name in ("child", "parent") if name not in relations]
-        if missing:
-            raise ArgumentError(
-                f"relations needs the columns child and parent, received {list(relations)}",
-                code="E-ARGUMENT",
-                hint="bm.read_hierarchy reads the usual files.",
-            )
-        pairs = zip(relations["child"], relations["parent"], strict=True)
+        pairs = zip(
+            relation_names(relations, "child"), relation_names(relations, "parent"), strict=True
+        )
         limits = Limits(min_genes, max_depth)
         masks, made = build_levels(sets, pairs, limits, genes=genes, residual=residual)
         return cls(masks, notes=[*notes, *made], residual=residual)

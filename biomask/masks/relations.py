@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import itertools
-import numbers
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,10 +12,11 @@ import numpy as np
 import pandas as pd
 
 from biomask.errors import ArgumentError, BiomaskError, ReadError, listed, raise_together
+from biomask.masks.checks import is_name
 from biomask.masks.mask import Mask
 from biomask.masks.notes import Note
 from biomask.masks.tables import Row, Table
-from biomask.masks.text import is_blank, read_text
+from biomask.masks.text import read_text
 
 _HEADERS = (("child", "parent"), ("child_id", "parent_id"))
 _UNCLEAR = ({"source", "target"}, {"from", "to"})  # headers that do not say which is the parent
@@ -208,7 +208,7 @@ def _problems(row: Relation | BiomaskError, where: str | Path) -> list[BiomaskEr
             hint="Fill it in, or drop the row; a root needs none.",
         )
         for kind, name in (("child", row.child), ("parent", row.parent))
-        if not _is_name(name)
+        if not is_name(name)
     ]
     if not problems and row.child == row.parent:
         problems.append(
@@ -222,12 +222,6 @@ def _problems(row: Relation | BiomaskError, where: str | Path) -> list[BiomaskEr
             )
         )
     return problems
-
-
-def _is_name(name: object) -> bool:
-    if isinstance(name, numbers.Integral):
-        return not isinstance(name, bool | np.bool_)
-    return isinstance(name, str) and not is_blank(name)
 
 
 # ------------------------------------------------------------------------ OBO

@@ -1,4 +1,4 @@
-"""A hierarchy restricted to some of its genes: built again from what its pathways have left."""
+"""A mask or a hierarchy restricted to some of its genes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,21 @@ from biomask.masks.levels import OWN
 from biomask.masks.mask import Mask
 
 _ADDED = ("own genes", "residual")  # kinds of units that are no pathways, and notes on them
+
+
+def restricted_mask(mask: Mask, there: np.ndarray, kept: np.ndarray) -> Mask:
+    """The kept pathways and those of their genes that are there.
+
+    Parameters
+    ----------
+    mask : Mask
+    there : bool array, shape (n_genes,)
+    kept : bool array, shape (n_pathways,)
+    """
+    rows, cols = mask.edge_index
+    used = np.zeros(mask.shape[0], dtype=bool)
+    used[rows[kept[cols]]] = True
+    return mask.select(genes=mask.genes[used & there], pathways=mask.pathways[kept])
 
 
 def hierarchy_sets(hier: Hierarchy) -> Mask:
@@ -53,7 +68,7 @@ def with_residual_genes(hier: Hierarchy, sets: Mask, names: Iterable[str]) -> Ma
 def restricted_hierarchy(
     hier: Hierarchy, sets: Mask, min_genes: int, log: list[Entry]
 ) -> Hierarchy:
-    """The hierarchy of these gene sets and the relations of `hier`.
+    """The hierarchy of these gene sets and the relations of `hier`, built again by its rules.
 
     Parameters
     ----------

@@ -192,11 +192,14 @@ class BatchedKernel:
                 for kernel, genes in zip(weights, self._genes, strict=True)
             ]
             stacked = tf.pad(tf.concat(outputs, axis=0), [[0, 1], [0, 0], [0, 0]])
-            y = tf.transpose(tf.gather(stacked, self._position), [2, 1, 0])
+            y = tf.gather(stacked, self._position)  # (pathways, batch, R)
+            y = tf.transpose(tf.reshape(y, [self.edges.n_pathways, -1]))  # fastest in two axes
 
             def gradient(dy):
-                dy = tf.reshape(dy, [-1, self.edges.networks, self.edges.n_pathways])
-                d_outputs = tf.gather(tf.transpose(dy, [2, 1, 0]), self._order)
+                turned = tf.transpose(tf.reshape(dy, [-1, self.edges.n_pathways]))
+                n_pathways, networks = self.edges.n_pathways, self.edges.networks
+                turned = tf.reshape(turned, [n_pathways, -1, networks])
+                d_outputs = tf.gather(turned, self._order)
                 d_outputs = tf.split(d_outputs, [slots.shape[0] for slots in self._slots])
                 d_slots, d_gathered = [], []
                 for kernel, genes, d_out in zip(weights, self._genes, d_outputs, strict=True):
@@ -214,7 +217,7 @@ class BatchedKernel:
 
 
 class _SharedInput:
-    """One bucket's products: kernel (p, K, R), gathered (p, K, batch), outputs (p, R, batch)."""
+    """One bucket's products: kernel (p, K, R), gathered (p, K, batch), outputs (p, batch, R)."""
 
     @staticmethod
     def genes_first(x):
@@ -226,16 +229,16 @@ class _SharedInput:
 
     @staticmethod
     def forward(kernel, gathered):
-        return tf.matmul(kernel, gathered, transpose_a=True)
+        return tf.matmul(gathered, kernel, transpose_a=True)
 
     @staticmethod
     def weight_gradient(gathered, d_out):
-        d_kernel = tf.matmul(gathered, d_out, transpose_b=True)
+        d_kernel = tf.matmul(gathered, d_out)
         return tf.reshape(d_kernel, [-1, d_kernel.shape[2]])
 
     @staticmethod
     def input_gradient(kernel, d_out):
-        d_gathered = tf.matmul(kernel, d_out)
+        d_gathered = tf.matmul(kernel, d_out, transpose_b=True)
         return tf.reshape(d_gathered, [-1, tf.shape(d_gathered)[2]])
 
 
@@ -252,16 +255,16 @@ class _OwnInput:
 
     @staticmethod
     def forward(kernel, gathered):
-        return tf.einsum("pkr,pkrb->prb", kernel, gathered)
+        return tf.einsum("pkr,pkrb->pbr", kernel, gathered)
 
     @staticmethod
     def weight_gradient(gathered, d_out):
-        d_kernel = tf.einsum("pkrb,prb->pkr", gathered, d_out)
+        d_kernel = tf.einsum("pkrb,pbr->pkr", gathered, d_out)
         return tf.reshape(d_kernel, [-1, d_kernel.shape[2]])
 
     @staticmethod
     def input_gradient(kernel, d_out):
-        d_gathered = tf.einsum("pkr,prb->pkrb", kernel, d_out)
+        d_gathered = tf.einsum("pkr,pbr->pkrb", kernel, d_out)
         shape = tf.shape(d_gathered)
         return tf.reshape(d_gathered, [-1, shape[2], shape[3]])
 
