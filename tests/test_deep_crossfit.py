@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -155,6 +157,13 @@ def test_the_study_is_saved_with_its_hierarchy(leaf_study, tmp_path):
         pd.testing.assert_frame_equal(getattr(loaded, name), getattr(study, name))
 
 
+def test_the_report_says_how_a_hierarchy_is_wired(leaf_study, tmp_path):
+    bm.report(leaf_study[2], tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text("utf-8")
+    assert "the units lie in 3 levels" in page
+    assert "held at its training mean, the levels above computed again, averaged" in page
+
+
 def test_no_order_changes_a_byte_and_a_checkpoint_belongs_to_its_hierarchy(leaf_study, tmp_path):
     hier, sim, _, folder = leaf_study
     turned = bm.Hierarchy(
@@ -198,6 +207,32 @@ def test_pathways_with_the_same_genes_below_are_not_separable():
     groups = bm.crossfit(hier, X, X["a"] > 0, **few).pathways["not_separable"]
     assert groups["child"] == groups["parent"] == 1
     assert groups.isna()["x"]
+
+
+def test_one_planted_node_among_a_hundred():
+    """The experiment of KPNN (Fortelny & Bock 2020): 3,504 genes, 101 nodes, one planted."""
+    sets: dict[str, list[str]] = {}
+    pairs = set()
+    for i, part in enumerate(np.array_split(np.arange(3504), 80)):
+        names = f"leaf {i}", f"mid {i // 5}", f"top {i // 20}", "root"
+        for name in names:
+            sets.setdefault(name, []).extend(f"g{g}" for g in part)
+        pairs |= set(pairwise(names))
+    relations = pd.DataFrame(sorted(pairs), columns=["child", "parent"])
+    hier = bm.Hierarchy.from_sets(bm.Mask.from_sets(sets), relations)
+    assert hier.shape == (3504, 101)
+    sim = bm.simulate(hier[0], 1000, ["leaf 37"], 3.0, random_state=0)
+    study = bm.crossfit(
+        hier, sim.X, sim.y, folds=2, seeds=2, permutations=0, epochs=30, progress=False
+    )
+    effect = study.pathways["effect"] / study.pathways.loc["leaf 37", "effect"]
+    assert effect.idxmax() == "leaf 37"
+    assert effect.drop(["leaf 37", "mid 7", "top 1", "root"]).max() < 0.1
+
+
+def test_comparing_models_needs_a_mask():
+    with pytest.raises(ArgumentError, match="flatten"):
+        bm.compare_models(HIER, pd.DataFrame(np.zeros((10, 8)), columns=HIER.genes), [0, 1] * 5)
 
 
 def test_unknown_outputs():

@@ -12,7 +12,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from tqdm.auto import tqdm
 
-from biomask.errors import BiomaskWarning
+from biomask.errors import ArgumentError, BiomaskWarning
 from biomask.inference.assembly import score
 from biomask.inference.blocks import Part, Plan, split
 from biomask.inference.crossfit import check_counts, make_plan
@@ -20,6 +20,7 @@ from biomask.inference.effects import pathway_means
 from biomask.inference.labels import read_samples
 from biomask.inference.stacking import StackTrainer
 from biomask.inference.training import Settings
+from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
 
 MASKED, REWIRED, DENSE = "masked network", "rewired masks", "dense network"
@@ -85,6 +86,12 @@ random_state, progress, activation
     ArgumentError, DataError
         As in `crossfit`.
     """
+    if isinstance(mask, Hierarchy):
+        raise ArgumentError(
+            "compare_models compares masks, and received a Hierarchy",
+            code="E-ARGUMENT",
+            hint="Pass hierarchy.flatten(), in which every pathway reads the genes below it.",
+        )
     check_counts(folds=folds, seeds=seeds, rewired=rewired, epochs=epochs, batch_size=batch_size)
     check_counts(0, random_state=random_state)
     samples = read_samples(mask, X, y, task, groups, strata)

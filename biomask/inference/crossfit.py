@@ -93,8 +93,12 @@ def crossfit(
         that small data sets are trained too. Where 15 % of the training part are at least 50
         samples, they are watched instead of fitted: a network keeps the weights with which their
         loss was lowest, and stops when that has not fallen for 80 steps.
-    batch_size, learning_rate, dropout, l2, activation, outputs
+    batch_size, learning_rate, dropout, l2, activation
         As in `build_model`.
+    outputs : {"all", "top"}
+        As in `build_model`. With "all" a hierarchy predicts better, but what an inner pathway says
+        is mostly read from its parts; with "top" all must pass through the pathways above, which
+        then have effects too.
     random_state : int
         The same call gives the same bytes, in whatever order samples, genes and pathways come.
     n_jobs : int

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from biomask.masks.hierarchy import Hierarchy
 from biomask.views.report_text import LEVEL, LOSS_NAME, UNIT, some
 
 if TYPE_CHECKING:
@@ -39,7 +40,17 @@ def _networks(study: Study) -> str:
     return (
         f"Neural networks with one hidden unit for each of {mask.shape[1]:,} pathways were trained "
         f"on {s['samples']:,} samples to {_aim(s)} from the expression of {mask.shape[0]:,} genes; "
-        f"a unit receives only the genes of its pathway ({mask.n_edges:,} connections, {made})."
+        f"{_wiring(study)} ({mask.n_edges:,} connections, {made})."
+    )
+
+
+def _wiring(study: Study) -> str:
+    if not isinstance(study.mask, Hierarchy):
+        return "a unit receives only the genes of its pathway"
+    read = "every level" if study.settings["outputs"] == "all" else "the roots"
+    return (
+        f"the units lie in {len(study.mask)} levels; a unit receives only the genes of its pathway "
+        f"or, above them, only the units of its parts, and the output reads the units of {read}"
     )
 
 
@@ -71,8 +82,9 @@ def _effect(study: Study) -> str:
     unit = UNIT.get(s["task"], "nats")
     return (
         "The effect of a pathway is the mean increase of the loss on held-out samples "
-        f"({unit} per sample) when its unit is held at its training mean, averaged over the "
-        "networks of a fold."
+        f"({unit} per sample) when its unit is held at its training mean"
+        f"{', the levels above computed again,' if isinstance(study.mask, Hierarchy) else ','} "
+        "averaged over the networks of a fold."
     )
 
 
