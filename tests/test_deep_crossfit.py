@@ -161,6 +161,7 @@ def test_the_report_says_how_a_hierarchy_is_wired(leaf_study, tmp_path):
     bm.report(leaf_study[2], tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text("utf-8")
     assert "the units lie in 3 levels" in page
+    assert "outputs=" in page
     assert "held at its training mean, the levels above computed again, averaged" in page
 
 

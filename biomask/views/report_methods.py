@@ -120,7 +120,8 @@ def call(study: Study) -> str:
     s = study.settings
     data = ["groups=groups"] * bool(s["subjects"]) + ["strata=strata"] * bool(s.get("strata"))
     counts = [f"{name}={s[name]!r}" for name in ("folds", "seeds", "permutations")]
-    training = ("epochs", "batch_size", "learning_rate", "dropout", "l2", "activation")
+    training = ["epochs", "batch_size", "learning_rate", "dropout", "l2", "activation"]
+    training += ["outputs"] * isinstance(study.mask, Hierarchy)
     lines = [
         ", ".join(["mask, X, y", f"task={s['task']!r}", *data]),
         ", ".join([*counts, f"random_state={s['random_state']!r}"]),
