@@ -198,6 +198,8 @@ def test_other_tasks_find_the_leaf_and_its_edges(task, monkeypatch):
     assert set(zip(best["gene"], best["pathway"], strict=True)) == {
         ("g0", "a"), ("g1", "a"), ("a", "ab"),
     }  # fmt: skip
+    assert (best["sign"] == 1).all()  # however the units of a seed are turned
+    assert (best["sign_agreement"] == 1).all()
 
 
 def test_pathways_with_the_same_genes_below_are_not_separable():

@@ -251,7 +251,7 @@ def _ablation(
     for part in _parts(wiring, starts, limit):
         removed = _removal(networks, paths(wiring, starts[part]), wiring, start_of(part))
         ones = np.ones((len(total), part.stop - part.start, n_outputs), np.float32)
-        total[:, part] = effects._ablate(removed, networks.outputs, ones, y, task)
+        total[:, part] = effects.ablate(removed, networks.outputs, ones, y, task)
     return total
 
 
