@@ -165,7 +165,7 @@ def pathway_attributions(
 def _outputs(model: keras.Model, masked: list[MaskedDense], X) -> np.ndarray:
     """Outputs of these layers side by side, (n, ..., units)."""
     units = _units(model, masked)
-    batches = [[part.numpy() for part in units(part, training=False)] for part in _batches(X)]
+    batches = [keras.tree.flatten(units(part, training=False)) for part in _batches(X)]
     return np.concatenate([np.concatenate(parts, axis=-1) for parts in batches])
 
 
