@@ -83,8 +83,8 @@ def read_samples(mask: Mask, X, y, task: str, groups=None, strata=None) -> Sampl
         for name, values in {**labels, "groups": groups, "strata": strata}.items()
     }
     X = X.iloc[order].set_axis(names[order])
-    given = [columns[name].set_axis(X.index) for name in labels]
-    y, numbers, classes = _numbered(given[0] if len(given) == 1 else pd.concat(given, axis=1), task)
+    given = pd.DataFrame({name: columns[name] for name in labels}).set_axis(X.index)
+    y, numbers, classes = _numbered(given if task == "survival" else given["y"], task)
     parts = [
         None if columns[name] is None else pd.factorize(columns[name], sort=True)[0]
         for name in ("groups", "strata")
