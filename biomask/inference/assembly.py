@@ -26,6 +26,7 @@ from biomask.inference.stability import (
     stability_wording,
 )
 from biomask.inference.study import Study
+from biomask.inference.survival import survival_score
 from biomask.masks.mask import Mask
 
 LEVEL = 0.05  # of p_fwer or q, for a pathway to be selected
@@ -205,18 +206,20 @@ def score(y: np.ndarray, outputs: np.ndarray, task: str) -> dict[str, float]:
 
     Parameters
     ----------
-    y : array, shape (n,)
+    y : array, shape (n,), or (n, 2) for survival
     outputs : float array, shape (n, C)
-        The head's outputs: logits, or values.
+        The head's outputs: logits, values, or log risks.
     task : str
 
     Returns
     -------
     dict
         ``log_loss``, ``accuracy`` and, for two classes, ``auc`` (NaN when only one is there); or
-        ``squared_error`` and ``r2``, in units of the variance of y.
+        ``squared_error`` and ``r2``, in units of the variance of y; or those of `survival_score`.
     """
     outputs = outputs.astype(np.float64)
+    if task == "survival":
+        return survival_score(y, outputs[:, 0])
     if task == "regression":
         error = float(np.mean((y - outputs[:, 0]) ** 2))
         return {"squared_error": error, "r2": 1 - error / float(np.var(y)) if np.var(y) else np.nan}
@@ -243,6 +246,8 @@ def _predictions(plan: Plan, samples: Samples, first: dict) -> pd.DataFrame:
             outputs = special.expit(outputs)
         elif task == "multiclass":
             outputs = special.softmax(outputs, axis=2)
+        elif task == "survival":  # a partial likelihood gives no level that folds would share
+            outputs -= outputs.mean(axis=0)
         parts.append(outputs.mean(axis=1))
     if task == "regression":
         parts = [part * samples.y.std(ddof=0) + samples.y.mean() for part in parts]
@@ -252,9 +257,9 @@ def _predictions(plan: Plan, samples: Samples, first: dict) -> pd.DataFrame:
     fold = np.empty(len(plan.X), int)
     for f, part in enumerate(plan.held_out):
         fold[part] = f
-    frame.insert(0, "y", samples.y)
-    frame.insert(1, "fold", fold)
-    return frame
+    frame.insert(0, "fold", fold)
+    given = samples.y if task == "survival" else samples.y.rename("y")
+    return pd.concat([given, frame], axis=1)
 
 
 def _by_sample(plan: Plan, samples: Samples, parts: list[np.ndarray], columns=None) -> pd.DataFrame:

@@ -44,7 +44,7 @@ class Plan:
     mask : Mask
     X : float32 array, shape (n, genes)
     labels : array, shape (n,)
-        As the networks see them: 0/1, class numbers, or standardised values.
+        As the networks see them: 0/1, class numbers, or standardised values; (n, 2) for survival.
     index : int array, shape (B + 1, n)
         Label vector b is ``labels[index[b]]``; row 0 is the real one.
     held_out : list of int arrays
@@ -114,8 +114,8 @@ def labels_a_block(n_labels: int, n_seeds: int, n_held: int, mask: Mask) -> int:
     return -(-n_labels // n_blocks)
 
 
-def watched_share(n_training: int) -> float:
-    """The share of this many training samples that early stopping looks at, or 0."""
+def watched_share(n_training: float) -> float:
+    """The share of this many training samples, or events, that early stopping looks at, or 0."""
     return WATCHED if WATCHED * n_training >= MIN_WATCHED else 0.0
 
 
@@ -247,11 +247,12 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 def _label_columns(plan: Plan, block: Block) -> np.ndarray:
     """The labels of every network of a block, (n, R): label vector by label vector, all seeds.
 
-    The last block is filled up with the real labels, so that all blocks have the same shape.
+    For survival (n, R, 2). The last block is filled up with the real labels, so that all blocks
+    have the same shape.
     """
     rows = np.arange(block.first, block.first + plan.labels_a_block)
     rows = np.where(rows < len(plan.index), rows, 0)
-    return np.repeat(plan.labels[plan.index[rows]].T, len(plan.seeds), axis=1)
+    return np.repeat(plan.labels[plan.index[rows].T], len(plan.seeds), axis=1)
 
 
 @functools.lru_cache(maxsize=2)

@@ -28,6 +28,7 @@ from biomask.inference.folds import outer_folds
 from biomask.inference.labels import Samples, read_samples
 from biomask.inference.permutation import attainable_note, permute_labels
 from biomask.inference.study import Study
+from biomask.inference.survival import check_folds
 from biomask.inference.training import Settings
 from biomask.masks.mask import Mask
 
@@ -73,7 +74,12 @@ def crossfit(
         Normalised expression, on a log scale; scaled here. Matched to the mask by gene name.
     y : Series (matched to X by its index) or array, shape (n_samples,)
         Two classes, several, or numbers, by `task`. The class that sorts last is the positive one.
-    task : {"binary", "multiclass", "regression"}
+        For "survival" a DataFrame with the columns ``time`` and ``event`` (1 seen, 0 censored), or
+        an array (n_samples, 2), time first. The two are permuted together, which tests whether
+        either has to do with expression: where censoring does, pass what it follows as `strata`.
+    task : {"binary", "multiclass", "regression", "survival"}
+        The loss of "survival" is the negative log partial likelihood: in training with tied events
+        after Efron, its risk sets those of the batch; held out after Breslow, those of the fold.
     groups : Series or array, optional
         The subject of every sample. Subjects are held out whole, and permuted whole where their
         label is constant.
@@ -84,7 +90,8 @@ def crossfit(
         At most; where an epoch has fewer than 8 steps, as many epochs as make 8 count as one, so
         that small data sets are trained too. Where 15 % of the training part are at least 50
         samples, they are watched instead of fitted: a network keeps the weights with which their
-        loss was lowest, and stops when that has not fallen for 80 steps.
+        loss was lowest, and stops when that has not fallen for 80 steps. For "survival" 50 events
+        are asked of them.
     batch_size, learning_rate, dropout, l2, activation
         As in `build_model`.
     random_state : int
@@ -153,6 +160,10 @@ def make_plan(
     )
     index = np.vstack([np.arange(n), index])
     most = max(len(part) for part in held_out)
+    telling = 1.0  # share of the samples that tell a network's loss: those with an event
+    if settings.task == "survival":
+        check_folds(samples.numbers[:, 1], held_out)
+        telling = float(samples.numbers[:, 1].mean())
     return Plan(
         mask,
         samples.X.to_numpy(np.float32),
@@ -161,7 +172,7 @@ def make_plan(
         held_out,
         samples.groups,
         [int(random_state) * 1000 + k for k in range(seeds)],
-        watched_share(n - most),
+        watched_share(telling * (n - most)),
         settings,
         labels_a_block(len(index), seeds, most, mask),
         int(random_state),

@@ -51,7 +51,8 @@ class Study:
         The effects under permuted labels.
     predictions : DataFrame, indexed by sample
         ``y``, ``fold``, and the held-out ``prediction`` (``prediction_CLASS`` for several
-        classes), the mean over seeds: a probability, or a value.
+        classes), the mean over seeds: a probability, or a value. For survival ``time`` and
+        ``event`` instead of ``y``, and the log risk, less its mean over the fold.
     activity : DataFrame, samples x pathways
         Held-out activity, turned to rise with the pathway's genes; the mean over seeds.
     settings : dict

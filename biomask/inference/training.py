@@ -80,7 +80,8 @@ class Networks(abc.ABC):
         Parameters
         ----------
         fitted, watched : (X, Y)
-            X float32 (n, genes); Y (n, R), a label vector for each network.
+            X float32 (n, genes); Y (n, R), a label vector for each network, or (n, R, 2) of time
+            and event.
         seeds : sequence of int
             Of the initial weights, as the subclass wants them.
         order_seed : int
@@ -158,9 +159,11 @@ class Networks(abc.ABC):
     @tf.function(reduce_retracing=True)
     def _losses(self, X, Y):
         total = tf.zeros(self.n_networks)
-        for start in tf.range(0, tf.shape(X)[0], 128):
-            outcome = self.model(X[start : start + 128], training=False)
-            costs = per_replicate(self._kind, Y[start : start + 128], outcome)
+        # A sample's risk set is everybody who is watched.
+        step = tf.shape(X)[0] if self.settings.task == "survival" else 128
+        for start in tf.range(0, tf.shape(X)[0], step):
+            outcome = self.model(X[start : start + step], training=False)
+            costs = per_replicate(self._kind, Y[start : start + step], outcome)
             total += tf.reduce_sum(costs, axis=0)
         return total / tf.cast(tf.shape(X)[0], tf.float32)
 
@@ -225,9 +228,11 @@ class BlockTrainer(Networks):
 
     def head(self) -> tuple[np.ndarray, np.ndarray]:
         """Weights (R, P, C) and bias (R, C) of the linear head; C is 1 without classes."""
-        kernel, bias = self.model.get_layer(HEAD).get_weights()
-        shape = (self.n_networks, self._layer.mask.shape[1], -1)
-        return kernel.reshape(shape), bias.reshape(self.n_networks, -1)
+        kernel, *bias = self.model.get_layer(HEAD).get_weights()
+        kernel = kernel.reshape(self.n_networks, self._layer.mask.shape[1], -1)
+        if not bias:  # a log risk has none
+            return kernel, np.zeros((self.n_networks, 1), np.float32)
+        return kernel, bias[0].reshape(self.n_networks, -1)
 
     def edges(self) -> np.ndarray:
         """The weight of every edge in every network, float32, shape (n_edges, R)."""

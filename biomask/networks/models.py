@@ -21,17 +21,19 @@ from biomask.networks.initializers import (
 )
 from biomask.networks.layers import MaskedDense
 from biomask.networks.replicates import ReplicateLoss, replicate_metrics
+from biomask.networks.survival import CoxLoss
 
 # The last layer is named after what it predicts, so a loaded model still knows its task.
 OUTPUT_OF_TASK = {
     "binary": "probability",
     "multiclass": "class_probabilities",
     "regression": "prediction",
+    "survival": "log_risk",
 }
 PATHWAYS = "pathways"
 DROPOUT = "pathways_dropout"
 HEAD = "head"  # the linear layer from pathways to the outcome
-_ACTIVATION = {"binary": "sigmoid", "multiclass": "softmax", "regression": "linear"}
+_ACTIVATION = {"binary": "sigmoid", "multiclass": "softmax"}  # linear for the other tasks
 
 
 def build_model(
@@ -52,13 +54,15 @@ def build_model(
     """genes -> pathways (masked) -> outcome, compiled and ready for `fit`.
 
     Layers: ``genes`` (input), ``pathways`` (`MaskedDense`), ``pathways_dropout``, ``head``
-    (linear), and the output: ``probability``, ``class_probabilities`` or ``prediction``.
+    (linear), and the output: ``probability``, ``class_probabilities``, ``prediction`` or
+    ``log_risk``.
 
     Parameters
     ----------
     mask : Mask or 2-D 0/1 array, shape (n_genes, n_pathways)
-    task : {"binary", "multiclass", "regression"}
-        Labels are 0/1, 0 to n_classes - 1, or numbers.
+    task : {"binary", "multiclass", "regression", "survival"}
+        Labels are 0/1, 0 to n_classes - 1, numbers, or pairs of time and event (1 seen, 0
+        censored), for which the loss is that of `biomask.networks.survival.CoxLoss`.
     n_classes : int, optional
         For "multiclass", and only there.
     activation : str
@@ -83,7 +87,8 @@ def build_model(
     keras.Model
         Input ``(batch, n_genes)`` float32, columns in the order of ``mask.genes``. Output
         ``(batch, 1)``, or ``(batch, n_classes)``; with replicates ``(batch, R)`` or
-        ``(batch, R, n_classes)``, and y is ``(batch,)`` or one column for each replicate.
+        ``(batch, R, n_classes)``, and y is ``(batch,)`` or one column for each replicate, with a
+        last axis of 2 for "survival".
 
     Raises
     ------
@@ -109,9 +114,11 @@ def build_model(
     genes = keras.Input((pathways.mask.shape[0],), name="genes", dtype="float32")
     x = pathways(genes)
     x = layers.Dropout(dropout, seed=pathways.seed[0], name=DROPOUT)(x)
-    head = _head(n_outputs, replicates, decay)
+    # No bias where a constant added to all outputs changes no loss: it would only follow rounding.
+    head = _head(n_outputs, replicates, decay, bias=task != "survival")
     x = head(x)
-    outcome = layers.Activation(_ACTIVATION[task], name=OUTPUT_OF_TASK[task], dtype="float32")(x)
+    final = _ACTIVATION.get(task, "linear")
+    outcome = layers.Activation(final, name=OUTPUT_OF_TASK[task], dtype="float32")(x)
     _start_head(head, pathways)
     model = keras.Model(genes, outcome, name="biomask")
     compile_model(model, learning_rate)
@@ -121,7 +128,9 @@ def build_model(
 def compile_model(model: keras.Model, learning_rate: float) -> None:
     """Give the model Adam, and the loss and the metrics of its task."""
     task, replicates = task_of(model), pathway_layer(model).replicates
-    if replicates is not None:
+    if task == "survival":  # concordance counts pairs of samples, which batches would part
+        loss, metrics = CoxLoss(), [] if not replicates else replicate_metrics(task, replicates)
+    elif replicates is not None:
         loss, metrics = ReplicateLoss(task), replicate_metrics(task, replicates)
     elif task == "binary":
         loss, metrics = "binary_crossentropy", ["accuracy", keras.metrics.AUC(name="auc")]
@@ -148,7 +157,7 @@ def restart(model: keras.Model, seeds: Sequence[int]) -> None:
     pathways.seed = _drawn(list(seeds), pathways.replicates)
     pathways.kernel.assign(pathways.initial_edges(pathways.kernel.shape))
     _start_head(head, pathways)
-    biases = [pathways.bias, head.bias]
+    biases = [v for v in (pathways.bias, head.bias) if v is not None]
     state = [v for v in model.optimizer.variables if v.name != "learning_rate"]
     for variable in biases + state:
         variable.assign(tf.zeros_like(variable))
@@ -199,10 +208,12 @@ def take_replicate(model: keras.Model, replicate: int) -> keras.Model:
     )
     kernel, bias = layer.get_weights()
     single.get_layer(PATHWAYS).set_weights([kernel[:, replicate], bias[replicate]])
-    kernel, bias = head.get_weights()
-    n_pathways = layer.mask.shape[1]
-    single.get_layer(HEAD).set_weights(
-        [kernel[replicate].reshape(n_pathways, -1), bias[replicate].reshape(-1)]
+    alone = single.get_layer(HEAD)
+    alone.set_weights(
+        [
+            w[replicate].reshape(v.shape)
+            for w, v in zip(head.get_weights(), alone.weights, strict=True)
+        ]
     )
     return single
 
@@ -244,14 +255,14 @@ def task_of(model: keras.Model) -> str:
     return names[last]
 
 
-def _head(n_outputs: int, replicates: int | None, decay) -> layers.Layer:
+def _head(n_outputs: int, replicates: int | None, decay, bias: bool) -> layers.Layer:
     if replicates is None:
-        return layers.Dense(n_outputs, kernel_regularizer=decay, name=HEAD)
+        return layers.Dense(n_outputs, use_bias=bias, kernel_regularizer=decay, name=HEAD)
     several = n_outputs > 1
     return layers.EinsumDense(
         "brp,rpc->brc" if several else "brp,rp->br",
         output_shape=(replicates, n_outputs) if several else (replicates,),
-        bias_axes="rc" if several else "r",
+        bias_axes=("rc" if several else "r") if bias else None,
         kernel_regularizer=decay,
         name=HEAD,
     )

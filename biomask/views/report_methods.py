@@ -25,6 +25,13 @@ REFERENCES = (
 )
 
 
+_PARTIAL = (
+    " The loss is the negative log partial likelihood (Cox 1972); risk sets are those of the batch "
+    "in training, with ties after Efron (1977), and those of the fold on held-out samples, with "
+    "ties after Breslow (1974)."
+)
+
+
 def methods(study: Study) -> str:
     """A paragraph for a paper, from the settings of the study."""
     return " ".join([_networks(study), _training(study), _effect(study), _tests(study)])
@@ -46,6 +53,8 @@ def _networks(study: Study) -> str:
 def _aim(s: dict) -> str:
     if s["task"] == "binary":
         return f"tell “{s['classes'][1]}” from “{s['classes'][0]}”"
+    if s["task"] == "survival":
+        return "predict the time to the event"
     return f"tell {len(s['classes'])} classes apart" if s["classes"] else "predict the outcome"
 
 
@@ -72,7 +81,7 @@ def _effect(study: Study) -> str:
     return (
         "The effect of a pathway is the mean increase of the loss on held-out samples "
         f"({unit} per sample) when its unit is held at its training mean, averaged over the "
-        "networks of a fold."
+        f"networks of a fold.{_PARTIAL if s['task'] == 'survival' else ''}"
     )
 
 
@@ -80,9 +89,9 @@ def _tests(study: Study) -> str:
     s = study.settings
     if not s["permutations"]:
         return "No labels were permuted, so that no effect was tested."
-    moved = "labels"
+    moved = "pairs of time and event" if s["task"] == "survival" else "labels"
     if s["subjects"]:
-        moved = "labels (of whole subjects where a subject has one label)"
+        moved += " (of whole subjects where a subject has one label)"
     if s.get("strata"):
         moved += f" within {s['strata']} strata"
     top = int(study.stability["top"])
