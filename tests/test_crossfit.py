@@ -604,7 +604,7 @@ def test_a_rare_class_is_found_when_classes_are_balanced():
     call = {**CALL, "permutations": 0, "seeds": 1}
     plain = bm.crossfit(mask, X, y, **call).scores
     balanced = bm.crossfit(mask, X, y, class_weight="balanced", **call)
-    assert balanced.scores["recall_rare"].mean() > plain["recall_rare"].mean() + 0.2
+    assert balanced.scores["recall_rare"].mean() > plain["recall_rare"].mean() + 0.1
     assert balanced.settings["class_weight"] == "balanced"
     assert balanced.predictions["y"].unique().tolist() == ["rare", "common"]
 
