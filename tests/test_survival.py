@@ -357,13 +357,13 @@ def plan_of(n=30, **parts):
 
 def test_pairs_of_time_and_event_are_permuted_inside_strata():
     plan, samples = plan_of(strata=np.arange(30) % 2)
-    assert plan.index.shape == (20, 30)
+    assert plan.vectors.shape == (20, 30, 2)
     real = plan.labels
-    for row in plan.index[1:]:
-        assert (real[row] != real).any()
+    for row in plan.vectors[1:]:
+        assert (row != real).any()
         for s in (0, 1):
             inside = samples.strata == s
-            pairs = [sorted(map(tuple, part[inside])) for part in (real, real[row])]
+            pairs = [sorted(map(tuple, part[inside])) for part in (real, row)]
             assert pairs[0] == pairs[1]
 
 
@@ -371,8 +371,8 @@ def test_subjects_are_permuted_whole():
     groups = np.arange(30) // 2
     sim = bm.simulate(PROBLEM, 30, task="survival", censoring=0.3, n_subjects=15, random_state=1)
     plan, samples = plan_of(y=sim.y.to_numpy(), groups=groups)
-    for row in plan.index[1:]:
-        moved = pd.DataFrame(plan.labels[row]).groupby(samples.groups).nunique()
+    for row in plan.vectors[1:]:
+        moved = pd.DataFrame(row).groupby(samples.groups).nunique()
         assert (moved == 1).all(axis=None)
 
 

@@ -70,7 +70,7 @@ def assemble(plan: Plan, samples: Samples, blocks: list[dict], facts: dict) -> S
         mask=plan.mask,
         pathways=pathways,
         edges=_no_edges(),
-        scores=_scores(plan, first),
+        scores=_scores(plan, first, samples.classes),
         stability=stability,
         null=null,
         predictions=_predictions(plan, samples, first),
@@ -140,7 +140,7 @@ def fold_sums(plan: Plan, arrays: list[np.ndarray]) -> np.ndarray:
     by_fold: dict[int, list[np.ndarray]] = {}
     for block, array in zip(plan.blocks, arrays, strict=True):
         by_fold.setdefault(block.fold, []).append(array)
-    n_labels = len(plan.index)
+    n_labels = len(plan.vectors)
     return np.stack([np.concatenate(by_fold[f])[:n_labels] for f in sorted(by_fold)])
 
 
@@ -191,14 +191,25 @@ def _stability(by_seed: np.ndarray, by_fold: np.ndarray, each: np.ndarray) -> pd
     )
 
 
-def _scores(plan: Plan, first: dict) -> pd.DataFrame:
+def _scores(plan: Plan, first: dict, classes: list[str]) -> pd.DataFrame:
     """How well each network of the real labels predicts its held-out samples."""
     rows = []
     for fold in sorted(first):
         y = plan.labels[plan.held_out[fold]]
         for k, outputs in enumerate(np.moveaxis(first[fold]["outputs"], 1, 0)):
-            rows.append({"fold": fold, "seed": k, **score(y, outputs, plan.settings.task)})
+            found = score(y, outputs, plan.settings.task)
+            rows.append({"fold": fold, "seed": k, **found, **_recall(y, outputs, classes)})
     return pd.DataFrame(rows)
+
+
+def _recall(y: np.ndarray, outputs: np.ndarray, classes: list[str]) -> dict[str, float]:
+    """Share of each class's samples that are predicted to be of it; NaN where it has none."""
+    found = outputs.argmax(axis=1) if outputs.shape[1] > 1 else outputs[:, 0] > 0
+    right = found == y
+    return {
+        f"recall_{name}": float(right[y == c].mean()) if (y == c).any() else float("nan")
+        for c, name in enumerate(classes)
+    }
 
 
 def score(y: np.ndarray, outputs: np.ndarray, task: str) -> dict[str, float]:

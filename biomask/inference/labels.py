@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from biomask.errors import ArgumentError, BiomaskWarning, DataError, listed
+from biomask.inference.covariates import covariate_columns, covariate_numbers
 from biomask.inference.survival import checked_outcome, event_ranks, read_outcome
 from biomask.masks.mask import Mask
 from biomask.masks.matrices import as_frame
@@ -35,6 +36,8 @@ class Samples(NamedTuple):
     groups, strata : int arrays, shape (n,), or None
     given : Index
         The sample names in the order of the caller.
+    covariates : DataFrame, float64, samples x columns, or None
+        Categories are columns of 0 and 1; see `covariate_numbers`.
     """
 
     X: pd.DataFrame
@@ -44,16 +47,17 @@ class Samples(NamedTuple):
     groups: np.ndarray | None
     strata: np.ndarray | None
     given: pd.Index
+    covariates: pd.DataFrame | None = None
 
 
-def read_samples(mask: Mask, X, y, task: str, groups=None, strata=None) -> Samples:
-    """Match X to the genes of the mask and y, groups, strata to the samples of X, all by name.
+def read_samples(mask: Mask, X, y, task: str, groups=None, strata=None, covariates=None) -> Samples:
+    """Match X to the genes of the mask, and all else to the samples of X, by name.
 
     Warns of samples that are copies of each other, and of genes that are the label itself.
 
     Parameters
     ----------
-    mask, X, y, task, groups, strata
+    mask, X, y, task, groups, strata, covariates
         See `biomask.crossfit`.
 
     Raises
@@ -82,6 +86,12 @@ def read_samples(mask: Mask, X, y, task: str, groups=None, strata=None) -> Sampl
         name: None if values is None else _of_samples(values, X.index, name).iloc[order]
         for name, values in {**labels, "groups": groups, "strata": strata}.items()
     }
+    if covariates is not None:
+        covariates = {
+            name: _of_samples(values, X.index, f"covariate {name!r}").iloc[order]
+            for name, values in covariate_columns(covariates).items()
+        }
+        covariates = covariate_numbers(covariates).set_axis(names[order])
     X = X.iloc[order].set_axis(names[order])
     given = pd.DataFrame({name: columns[name] for name in labels}).set_axis(X.index)
     y, numbers, classes = _numbered(given if task == "survival" else given["y"], task)
@@ -91,7 +101,7 @@ def read_samples(mask: Mask, X, y, task: str, groups=None, strata=None) -> Sampl
     ]
     followed = y.to_numpy() if task == "survival" else numbers
     _warn_of_leaks(X, followed if task != "multiclass" else None, parts[0])
-    return Samples(X, y, numbers, classes, *parts, names)
+    return Samples(X, y, numbers, classes, *parts, names, covariates)
 
 
 def _of_samples(values, samples: pd.Index, what: str) -> pd.Series:

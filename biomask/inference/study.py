@@ -43,7 +43,8 @@ class Study:
         ``gene``, ``pathway``, ``effect``, ``p``, ``q``, ``sign``, ``sign_agreement`` of the edges
         inside selected pathways.
     scores : DataFrame
-        Held-out scores, a row each ``fold`` and ``seed``.
+        Held-out scores, a row each ``fold`` and ``seed``; ``recall_CLASS`` is the share of that
+        class's samples that are predicted to be of it.
     stability : Series
         Mean Spearman correlation of the effects between ``seeds`` and between ``folds``, and
         Nogueira's index of the ``top`` selection with its interval.

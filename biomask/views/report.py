@@ -181,7 +181,7 @@ def _annotation(study: Study, comparison: pd.DataFrame | None) -> str:
 
 
 def _methods(study: Study) -> str:
-    references = "\n".join(f"<li>{html.escape(entry)}</li>" for entry in methods.REFERENCES)
+    references = "\n".join(f"<li>{html.escape(entry)}</li>" for entry in methods.references(study))
     return _section(
         "Methods",
         '<p class="soft screen">To paste into a paper; one click selects it.</p>',
