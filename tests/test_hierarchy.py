@@ -382,8 +382,9 @@ def test_config_round_trip(hier):
 
 
 def test_config_keeps_the_text_of_every_unit_at_every_level():
-    sets = bm.Mask.from_sets(SETS, descriptions={name: f"id {name}" for name in SETS})
-    hier = bm.Hierarchy.from_sets(sets, frame(PAIRS))
+    sets = bm.Mask.from_sets({**SETS, "E": "e"}, descriptions={n: f"id {n}" for n in "RABCDIE"})
+    hier = bm.Hierarchy.from_sets(sets, frame([*PAIRS, ("E", "B")]))
+    assert hier.computed(1).tolist() == ["A", "B"]
     back = hierarchy_from_config(json.loads(json.dumps(hierarchy_to_config(hier))))
     for before, after in zip(hier, back, strict=True):
         assert after.descriptions.to_dict() == before.descriptions.to_dict()
@@ -533,6 +534,7 @@ def test_align_builds_the_hierarchy_of_the_genes_that_are_there():
     assert coverage["kept"].all()
     assert aligned.report.only_in_mask.tolist() == ["g", "x"]
     assert hier == build()
+    assert bm.align(hier, X, min_genes=1, max_genes=1).mask == aligned.mask
 
 
 def test_align_drops_small_pathways_and_says_so():
