@@ -534,7 +534,9 @@ def test_align_builds_the_hierarchy_of_the_genes_that_are_there():
     assert coverage["kept"].all()
     assert aligned.report.only_in_mask.tolist() == ["g", "x"]
     assert hier == build()
-    assert bm.align(hier, X, min_genes=1, max_genes=1).mask == aligned.mask
+    narrow = bm.align(hier, X, min_genes=1, max_genes=1)
+    assert narrow.mask == aligned.mask
+    assert narrow.report.coverage["kept"].all()
 
 
 def test_align_drops_small_pathways_and_says_so():
