@@ -369,6 +369,7 @@ def test_rewiring_keeps_every_degree_and_every_carried_unit():
         changed += after != before
     assert changed > 2
     assert told(other)[-1] == ("rewired", "seed 3")
+    assert build(residual=True).rewire(0).residual
     assert hier == many()
 
 
