@@ -18,7 +18,7 @@ from biomask.inference.labels import read_samples
 from biomask.inference.training import Settings
 from biomask.storage import read_zip, write_zip
 
-TABLES = ("pathways", "edges", "scores", "null", "predictions", "activity")
+TABLES = ("pathways", "edges", "scores", "null", "predictions", "activity", "effects")
 SETS = {
     "<b>one</b> & \"two\" 'é'": ["g0", "g1", "g2", "g3"],
     "twin": ["g4", "g5", "g6", "g7", "g8"],
