@@ -85,6 +85,7 @@ def _null(source: Source, found: Details) -> Picture | None:
     row = source.table.loc[found.name]
     ax = _axes()
     plots.plot_null(null[found.name], row["effect"], p=row["p"], ax=ax)
+    ax.set_title("", loc="right")  # p stands above the pictures
     words = (
         f"Observed effect {row['effect']:.3g}, largest of {len(null):,} under permuted labels "
         f"{null[found.name].max():.3g}, p = {p_number(row['p'])}"

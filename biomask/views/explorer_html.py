@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from biomask.views.explorer_source import Heading, Source
 
 GENES = 200  # rows of the table of genes
+NEIGHBOUR_WIDTH = 230  # pixels of the numbers beside a neighbour
 _P_VALUES = ("p", "p_fwer", "q")
 
 # JupyterLab's own variables, so that the explorer follows its theme; the second value is for
@@ -43,8 +44,10 @@ STYLE = """<style>
 .biomask .soft { color: var(--soft); }
 .biomask summary { cursor: pointer; color: var(--soft); }
 .biomask ul { margin: 2px 0 2px 18px; padding: 0; }
-.biomask .bm-controls { gap: 4px 18px; align-items: center; }
+.biomask .bm-controls { gap: 4px 14px; align-items: center; }
+.biomask .bm-pager { align-items: center; }
 .biomask .bm-controls .widget-label { color: var(--soft); width: auto; min-width: 0; }
+.biomask .bm-controls .widget-readout { min-width: 34px; width: 34px; margin-left: 8px; }
 .biomask .bm-table { border-top: 1px solid var(--line); }
 .biomask .bm-row { border-bottom: 1px solid var(--line); align-items: center; }
 .biomask .bm-row:hover { background: var(--hover); }
@@ -87,8 +90,10 @@ STYLE = """<style>
 .biomask td.words { text-align: left; }
 .biomask .mark { display: inline-block; font-size: 11px; line-height: 1.4; padding: 0 .5em;
   border: 1px solid var(--mark); border-radius: 1em; color: var(--mark); font-weight: 400; }
-.biomask .bar { display: inline-block; height: 8px; background: var(--mark); margin-left: 6px;
+.biomask .bar { display: inline-block; height: 8px; background: var(--mark); margin-right: 4px;
   border-radius: 2px; }
+.biomask .bm-between { display: flex; justify-content: space-between; }
+.biomask .bm-sides { gap: 4px 24px; }
 .biomask mark { background: none; color: var(--mark); font-weight: 700; }
 .biomask .bm-wrong { color: var(--jp-error-color1, #b00020); }
 </style>"""
@@ -154,11 +159,12 @@ def _rank(row: pd.Series) -> str:
 
 def seed_html(study: Study, seed: int) -> str:
     """What the numbers of one seed are, and how well its networks predict."""
-    scores = study.scores[study.scores["seed"] == seed].drop(columns=["fold", "seed"])
-    texts = [f"{escaped(name.replace('_', ' '))} {scores[name].mean():.3f}" for name in scores]
+    scores = study.scores[study.scores["seed"] == seed]
+    name = scores.columns[-1]
+    held_out = f"{escaped(name.replace('_', ' '))} {scores[name].mean():.3f} held out"
     return (
-        f'<span class="soft">effects and ranks of seed {seed + 1} alone (held out: '
-        f"{', '.join(texts)}); p-values are those of all seeds</span>"
+        f'<span class="soft">effects and ranks of seed {seed + 1} alone ({held_out}); '
+        "p-values of all seeds</span>"
     )
 
 
@@ -240,11 +246,26 @@ def _sign(sign: float, agreement: float) -> str:
     return f"{'+' if sign > 0 else '−'} {agreement:.0%}"
 
 
-def neighbour_html(row: pd.Series, sizes: int) -> str:
-    """Beside the name of a neighbour: how much it shares."""
-    bar = f'<span class="bar" style="width: {60 * row["jaccard"]:.0f}px"></span>'
-    alike = "" if row["separable"] else ' <span class="mark">not separable</span>'
+def neighbours_head_html(found: Details) -> str:
+    """The headings above the neighbours."""
+    if found.neighbours.empty:
+        return '<div class="bm-title">Shares no gene with another pathway</div>'
     return (
-        f'<span class="soft">{row["shared"]:,} of its {sizes:,} genes, Jaccard '
-        f"{row['jaccard']:.2f}</span>{bar}{alike}"
+        '<div class="bm-title bm-between"><span>Shares genes with</span>'
+        f'{_neighbour_cells("of its genes", "Jaccard")}</div>'
+    )
+
+
+def neighbour_html(row: pd.Series, size: int) -> str:
+    """Beside the name of a neighbour: how much it shares."""
+    bar = f'<i class="bar" style="width: {48 * row["jaccard"]:.0f}px"></i>'
+    index = f"{bar} {decimals(row['jaccard'], 2)}"
+    alike = "" if row["separable"] else "≈ "
+    return _neighbour_cells(f"{row['shared']:,} of {size:,}", f"{alike}{index}")
+
+
+def _neighbour_cells(shared: str, index: str) -> str:
+    return (
+        f'<div class="bm-cells soft" style="grid-template-columns: 110px '
+        f'{NEIGHBOUR_WIDTH - 110}px"><span>{shared}</span><span>{index}</span></div>'
     )

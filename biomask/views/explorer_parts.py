@@ -11,7 +11,13 @@ import ipywidgets as widgets
 import pandas as pd
 
 from biomask.views.explorer_details import NEIGHBOURS, Details
-from biomask.views.explorer_html import cells_html, escaped, neighbour_html
+from biomask.views.explorer_html import (
+    NEIGHBOUR_WIDTH,
+    cells_html,
+    escaped,
+    neighbour_html,
+    neighbours_head_html,
+)
 from biomask.views.explorer_query import ROWS, Query, page
 from biomask.views.explorer_source import Heading
 
@@ -37,11 +43,11 @@ class Table(widgets.VBox):
     ):
         self.page = 0
         self._headings = headings
-        self._sort, self._choose = sort, choose
+        self._sort = sort
         self._shown = ()
         self._heads = [self._head(heading) for heading in headings]
         width = f"{sum(heading.width for heading in headings)}px"
-        self._rows = [_Row(width, lambda name: self._choose(name)) for _ in range(ROWS)]
+        self._rows = [_Row(width, choose) for _ in range(ROWS)]
         self._where = widgets.HTML()
         self._back, self._on = (
             widgets.Button(description=text, layout=widgets.Layout(width="auto"))
@@ -50,6 +56,7 @@ class Table(widgets.VBox):
         self._back.on_click(lambda _: self._turn(-1))
         self._on.on_click(lambda _: self._turn(1))
         self.pager = widgets.HBox([self._back, self._where, self._on])
+        self.pager.add_class("bm-pager")
         head = widgets.HBox(self._heads)
         head.add_class("bm-head")
         super().__init__([head, *self._rows])
@@ -125,26 +132,19 @@ class Neighbours(widgets.VBox):
     def __init__(self, choose: Callable[[str], None]):
         self._choose = choose
         self._title = widgets.HTML()
-        self._buttons = [self._link() for _ in range(NEIGHBOURS)]
-        self._texts = [widgets.HTML() for _ in range(NEIGHBOURS)]
-        self._rows = [
-            widgets.VBox([button, text])
-            for button, text in zip(self._buttons, self._texts, strict=True)
-        ]
+        self._rows = [_Row(f"{NEIGHBOUR_WIDTH}px", choose) for _ in range(NEIGHBOURS)]
         self._family = widgets.VBox()
         super().__init__([self._family, self._title, *self._rows])
 
     def show(self, found: Details, sizes: pd.Series) -> None:
         """The neighbours of this pathway."""
         table = found.neighbours
-        title = "Shares genes with" if len(table) else "Shares no gene with another pathway"
-        self._title.value = f'<div class="bm-title">{title}</div>'
+        self._title.value = neighbours_head_html(found)
         for i, row in enumerate(self._rows):
             row.layout.display = "flex" if i < len(table) else "none"
             if i < len(table):
                 name = table.index[i]
-                self._buttons[i].description = self._buttons[i].tooltip = name
-                self._texts[i].value = neighbour_html(table.iloc[i], sizes[name])
+                row.show(name, neighbour_html(table.iloc[i], sizes[name]), chosen=False)
         self._family.children = [
             part
             for word, names in (("Part of", found.parents), ("Consists of", found.children))
@@ -159,10 +159,9 @@ class Neighbours(widgets.VBox):
         links = [self._link(name) for name in shown]
         return [widgets.HTML(f'<div class="bm-title">{word}{escaped(more)}</div>'), *links]
 
-    def _link(self, name: str = "") -> widgets.Button:
-        button = widgets.Button(
-            description=name, tooltip=name, layout=widgets.Layout(width="auto", max_width="100%")
-        )
+    def _link(self, name: str) -> widgets.Button:
+        layout = widgets.Layout(width="auto", max_width="100%")
+        button = widgets.Button(description=name, tooltip=name, layout=layout)
         button.add_class("bm-link")
-        button.on_click(lambda clicked: self._choose(clicked.tooltip))
+        button.on_click(lambda _: self._choose(name))
         return button

@@ -101,14 +101,21 @@ class Explorer(widgets.VBox):
         top = [self._text, self._gene, self._measure, self._limit]
         if self.source.seeds:
             top.append(self._seed)
-        for control, width in ((self._text, 240), (self._gene, 240), (self._measure, 190)):
-            control.layout.width = f"{width}px"
-        self._limit.layout.width, self._seed.layout.width = "190px", "190px"
-        self._name.layout.width, self._grouping.layout.width = "210px", "260px"
+        for control, pixels in (
+            (self._text, 210),
+            (self._gene, 180),
+            (self._measure, 170),
+            (self._limit, 160),
+            (self._seed, 150),
+            (self._name, 210),
+            (self._grouping, 280),
+        ):
+            control.layout.width = f"{pixels}px"
         below = [self._table.pager, self._name, self._save_table, self._save_pictures]
         side_by_side = widgets.HBox(
             [self._genes, self._neighbours], layout=widgets.Layout(flex_flow="row wrap")
         )
+        side_by_side.add_class("bm-sides")
         self._genes.layout.flex = self._neighbours.layout.flex = "1 1 380px"
         own = [self._facts, self._figures, side_by_side]
         if len(self._groupings) > 1:
@@ -121,9 +128,10 @@ class Explorer(widgets.VBox):
     # ------------------------------------------------------------------ what they do
 
     def _new_measure(self, _) -> None:
-        with self._limit.hold_trait_notifications():
-            self._limit.options = _limits(self._measure.value)
-            self._limit.value = ALL
+        self._limit.unobserve(self._search, "value")  # new options choose the first by themselves
+        self._limit.options = _limits(self._measure.value)
+        self._limit.value = ALL
+        self._limit.observe(self._search, "value")
         self._search(None)
 
     def _search(self, _) -> None:
