@@ -34,7 +34,7 @@ from biomask.masks.overlap import jaccard, nearest
 from biomask.views import explorer_figures, explorer_relatives
 from biomask.views.explorer_details import LEVELS, details, groupings
 from biomask.views.explorer_query import ROWS, Finder, Query, page
-from biomask.views.explorer_source import mask_source, seed_table, study_source
+from biomask.views.explorer_source import seed_table, study_source
 
 BY_EFFECT = [
     "Interferon alpha",

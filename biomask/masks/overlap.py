@@ -38,14 +38,14 @@ def nearest(matrix: sparse.csc_array) -> tuple[np.ndarray, np.ndarray]:
         Its own position where it shares no gene with any; of equals the first.
     index : float array, shape (n_pathways,)
     """
-    binary = (matrix != 0).astype(np.float32)
-    shared = sparse.coo_array(binary.T @ binary)
-    sizes = np.diff(sparse.csc_array(binary).indptr)
-    apart = shared.row != shared.col
-    row, col, both = shared.row[apart], shared.col[apart], shared.data[apart]
-    index = both / (sizes[row] + sizes[col] - both)
-    order = np.lexsort((row, -index, col))
-    first, places = np.unique(col[order], return_index=True)
+    binary = sparse.csc_array((matrix != 0).astype(np.float32))
+    shared = sparse.csc_array(binary.T @ binary)
+    shared.sort_indices()
+    sizes = np.diff(binary.indptr)
     which, best = np.arange(matrix.shape[1]), np.zeros(matrix.shape[1])
-    which[first], best[first] = row[order][places], index[order][places]
+    for j, (start, stop) in enumerate(zip(shared.indptr, shared.indptr[1:], strict=False)):
+        others, both = shared.indices[start:stop], shared.data[start:stop]
+        index = np.where(others == j, 0, both / (sizes[others] + sizes[j] - both))
+        if index.any():
+            which[j], best[j] = others[index.argmax()], index.max()
     return which, best

@@ -12,11 +12,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from biomask.views import plots
 from biomask.views.explorer_details import Details
 from biomask.views.explorer_source import Source
 from biomask.views.figures import BLUE, VERMILION, canvas, style, styled
 from biomask.views.labels import literal, wrap
+from biomask.views.plots_effects import plot_null
+from biomask.views.plots_interpretation import plot_activity, plot_edge_weights
+from biomask.views.plots_masks import plot_coverage, plot_mask_overlap, plot_mask_sizes
 from biomask.views.report_text import p_number
 
 GENES = 12  # with a bar
@@ -71,7 +73,7 @@ def _genes(found: Details) -> Picture | None:
         return None
     tested = found.genes.dropna(subset=["effect"]).assign(pathway=found.name)
     ax = _axes()
-    plots.plot_edge_weights(tested, pathway=found.name, value="effect", n=GENES, ax=ax)
+    plot_edge_weights(tested, pathway=found.name, value="effect", n=GENES, ax=ax)
     ax.set_title("", loc="left")
     best = tested.iloc[0]
     words = f"{best['gene']} has the largest effect, {best['effect']:.3g}"
@@ -84,7 +86,7 @@ def _null(source: Source, found: Details) -> Picture | None:
         return None
     row = source.table.loc[found.name]
     ax = _axes()
-    plots.plot_null(null[found.name], row["effect"], p=row["p"], ax=ax)
+    plot_null(null[found.name], row["effect"], p=row["p"], ax=ax)
     ax.set_title("", loc="right")  # p stands above the pictures
     words = (
         f"Observed effect {row['effect']:.3g}, largest of {len(null):,} under permuted labels "
@@ -104,7 +106,7 @@ def _activity(source: Source, found: Details, grouping: pd.DataFrame | None) -> 
     values = values.loc[grouping.index]
     levels = grouping.iloc[:, 0].nunique() * (1 if grouping.shape[1] == 1 else 2)
     ax = _axes(max(WIDTH, 1.0 + 0.2 * levels))
-    plots.plot_activity(values, grouping, ax=ax)
+    plot_activity(values, grouping, ax=ax)
     ax.set_ylabel("Activity")
     by = " and ".join(map(str, grouping.columns))
     return Picture(
@@ -143,7 +145,7 @@ def _scatter(ax: Axes, x: pd.Series, y: pd.Series) -> None:
 def _sizes(source: Source, found: Details) -> Picture:
     sizes, own = source.table["size"], source.table.loc[found.name, "size"]
     ax = _axes()
-    plots.plot_mask_sizes(sizes, ax=ax)
+    plot_mask_sizes(sizes, ax=ax)
     _mark(ax, own)
     words = f"{own:,} genes; half of the pathways have {sizes.median():g} or fewer"
     title = f"Size: {own:,} genes (black) among all pathways"
@@ -159,7 +161,7 @@ def _coverage(source: Source, found: Details) -> Picture | None:
     if source.coverage is None:
         return None
     ax = _axes()
-    plots.plot_coverage(source.coverage, ax=ax)
+    plot_coverage(source.coverage, ax=ax)
     row = source.coverage.loc[found.name]
     _ring(ax, row["size"], row["coverage"])
     title = f"Coverage: {row['present']:,} of {row['size']:,} genes are in the data"
@@ -180,7 +182,7 @@ def _overlap(source: Source, found: Details) -> Picture | None:
     sizes = np.diag(shared)
     table = pd.DataFrame(shared / (sizes[:, None] + sizes - shared), names, names)
     ax = _axes(4.6, 3.0)
-    plots.plot_mask_overlap(table, ax=ax)
+    plot_mask_overlap(table, ax=ax)
     numbers = [str(i + 1) for i in range(len(names))]
     ax.set_xticks(range(len(names)), numbers, rotation=0)
     shown = [f"{literal(wrap(name, 30))}  {n}" for name, n in zip(names, numbers, strict=True)]

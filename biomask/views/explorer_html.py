@@ -121,7 +121,7 @@ def cells_html(headings: list[Heading], table: pd.DataFrame, whole: pd.DataFrame
     rows = []
     for cells in zip(*(column.cells for column in columns), strict=True):
         spans = "".join(
-            f'<span{" class=bm-words" if column.words else ""}>{cell}</span>'
+            f"<span{' class=bm-words' if column.words else ''}>{cell}</span>"
             for column, cell in zip(columns, cells, strict=True)
         )
         rows.append(f'<div class="bm-cells" style="grid-template-columns: {widths}">{spans}</div>')
@@ -252,7 +252,7 @@ def neighbours_head_html(found: Details) -> str:
         return '<div class="bm-title">Shares no gene with another pathway</div>'
     return (
         '<div class="bm-title bm-between"><span>Shares genes with</span>'
-        f'{_neighbour_cells("of its genes", "Jaccard")}</div>'
+        f"{_neighbour_cells('of its genes', 'Jaccard')}</div>"
     )
 
 

@@ -41,9 +41,7 @@ def save_pictures(name: str, pictures: list[Picture]) -> str:
         A file cannot be written.
     """
     if not pictures:
-        raise ArgumentError(
-            "there is no picture", code="E-EXPLORE", hint="Choose another pathway."
-        )
+        raise ArgumentError("there is no picture", code="E-EXPLORE", hint="Choose another pathway.")
     paths = [
         save_figure(picture.figure, f"{checked_name(name)}_{picture.key}", picture.data)
         for picture in pictures

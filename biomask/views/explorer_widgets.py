@@ -157,7 +157,9 @@ class Explorer(widgets.VBox):
 
     def _save(self, save, what) -> None:
         try:
-            self._status.value = f'<p role="status">{html.escaped(save(self._name.value, what))}</p>'
+            self._status.value = (
+                f'<p role="status">{html.escaped(save(self._name.value, what))}</p>'
+            )
         except BiomaskError as error:
             self._status.value = f'<p role="alert" class="bm-wrong">{html.escaped(error)}</p>'
 
