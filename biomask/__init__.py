@@ -50,6 +50,7 @@ _HOME = {
     "biomask.inference.study": ("Study", "load_study"),
     "biomask.views.figures": ("save_figure",),
     "biomask.views.report": ("report",),
+    "biomask.views.explorer": ("explore",),
     "biomask.datasets": (
         "load_dataset",
         "load_gene_sets",

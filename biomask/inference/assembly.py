@@ -77,6 +77,7 @@ def assemble(plan: Plan, samples: Samples, blocks: list[dict], facts: dict) -> S
         activity=_by_sample(plan, samples, [first[f]["activity"] for f in sorted(first)]),
         settings=facts,
         notes=[note for note in notes if note],
+        effects=pd.DataFrame(each.reshape(-1, each.shape[-1]), columns=plan.mask.pathways),
     )
 
 
@@ -132,6 +133,7 @@ def in_given_order(study: Study, mask: Mask, samples: Samples) -> Study:
         null=study.null[mask.pathways],
         predictions=study.predictions.loc[samples.given],
         activity=study.activity.loc[samples.given, mask.pathways],
+        effects=study.effects[mask.pathways],
     )
 
 

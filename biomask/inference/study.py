@@ -6,7 +6,7 @@ import dataclasses
 import html
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,8 @@ from biomask.storage import check_manifest, read_zip, write_zip
 
 SCHEMA = 1
 _KIND = "biomask study"
-_TABLES = ("pathways", "edges", "scores", "null", "predictions", "activity")
+_TABLES = ("pathways", "edges", "scores", "null", "predictions", "activity", "effects")
+_ARRAYS = ("null", "activity", "effects")  # of pathways; their numbers are kept as .npy
 SHOWN = 10  # pathways in the HTML table
 
 
@@ -60,6 +61,9 @@ class Study:
         Everything the result depends on, with the digests of mask, data and labels.
     notes : list of str
         What has to be said with the tables.
+    effects : DataFrame, rows as in `scores` x pathways
+        The effect in each fold with each seed, whose mean over seeds, folds weighted by their
+        samples, is ``pathways["effect"]``. Empty where the file was written without it.
     """
 
     mask: Mask
@@ -72,6 +76,7 @@ class Study:
     activity: pd.DataFrame
     settings: dict
     notes: list[str]
+    effects: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def replace(self, **changes) -> Study:
         """A copy with some parts changed."""
@@ -92,7 +97,7 @@ class Study:
         members = {f"{name}.json": _table_bytes(getattr(self, name)) for name in _TABLES}
         members["stability.json"] = _table_bytes(self.stability.to_frame())
         members["mask.json"] = json.dumps(mask_to_config(self.mask)).encode()
-        for name in ("null", "activity"):
+        for name in _ARRAYS:
             members[f"{name}.npy"] = _array_bytes(getattr(self, name).to_numpy())
             members[f"{name}.json"] = _table_bytes(getattr(self, name).iloc[:, :0])
         manifest = {
@@ -130,10 +135,12 @@ def load_study(path: str | Path) -> Study:
     check_manifest(manifest, path, kind=_KIND, schema=SCHEMA, written_by=written_by)
     try:
         mask = mask_from_config(json.loads(members["mask.json"]))
-        tables = {name: _read_table(members[f"{name}.json"]) for name in _TABLES}
-        for name in ("null", "activity"):
+        held = [name for name in _TABLES if name != "effects" or "effects.npy" in members]
+        tables = {name: _read_table(members[f"{name}.json"]) for name in held}
+        for name in set(_ARRAYS) & set(held):
             values = np.load(io.BytesIO(members[f"{name}.npy"]), allow_pickle=False)
-            tables[name] = pd.DataFrame(values, index=tables[name].index, columns=mask.pathways)
+            names = mask.pathways if values.shape[1] else None
+            tables[name] = pd.DataFrame(values, index=tables[name].index, columns=names)
         stability = _read_table(members["stability.json"])["stability"]
         return Study(
             mask=mask,

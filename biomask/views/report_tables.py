@@ -49,7 +49,7 @@ def pathway_table(study: Study) -> str:
         p_values("p_fwer", table["p_fwer"], "corrected for all pathways, by max-T"),
         *_q(study, table["q"]),
         _ranks(table),
-        *_directions(study, table),
+        *directions(study, table),
     ]
     return render(columns, f"The {len(table)} pathways with the largest effect")
 
@@ -189,7 +189,7 @@ def _ranks(table: pd.DataFrame) -> Column:
     return Column("Rank", cells, list(table["rank_median"]), meaning)
 
 
-def _directions(study: Study, table: pd.DataFrame) -> list[Column]:
+def directions(study: Study, table: pd.DataFrame) -> list[Column]:
     """Which way the outcome goes when the pathway's genes go up."""
     classes = study.settings["classes"]
     meaning = "where samples go when the genes of the pathway go up"
