@@ -65,8 +65,8 @@ def build_model(
 
     Layers: ``genes`` (input), ``pathways`` (`MaskedDense`), ``pathways_dropout``, ``head``
     (linear), and the output: ``probability``, ``class_probabilities``, ``prediction`` or
-    ``log_risk``. An autoencoder has ``reconstruction`` (`MaskedDense`, pathways to genes) instead of
-    the last two, and its labels are X: ``model.fit(X, X)``; see `biomask.networks.autoencoder`.
+    ``log_risk``. An autoencoder has ``reconstruction`` (`MaskedDense`, pathways to genes) instead
+    of the last two, and its labels are X: ``model.fit(X, X)``; see `biomask.networks.autoencoder`.
 
     Parameters
     ----------
