@@ -54,11 +54,31 @@ def assemble(plan: Plan, samples: Samples, blocks: list[dict], facts: dict) -> S
         for block, arrays in zip(plan.blocks, blocks, strict=True)
         if block.first == 0
     }
-    pathways = _pathway_table(plan, effects, each, first, samples.classes)
+    directions = _directions(plan, first, samples.classes)
+    pathways = pathway_table(plan.mask, effects, each, directions)
     by_seed = sums[:, 0].sum(axis=0)
-    stability = _stability(by_seed, each.mean(axis=1), each)
+    stability = stability_of(by_seed, each.mean(axis=1), each)
     null = pd.DataFrame(effects[1:], columns=plan.mask.pathways)
     null.index.name = "permutation"
+    return Study(
+        mask=plan.mask,
+        pathways=pathways,
+        edges=no_edges(),
+        scores=_scores(plan, first, samples.classes),
+        stability=stability,
+        null=null,
+        predictions=_predictions(plan, samples, first),
+        activity=by_sample(plan, samples, [first[f]["activity"] for f in sorted(first)]),
+        settings=facts,
+        notes=shared_notes(pathways, null, stability, facts),
+        effects=pd.DataFrame(each.reshape(-1, each.shape[-1]), columns=plan.mask.pathways),
+    )
+
+
+def shared_notes(
+    pathways: pd.DataFrame, null: pd.DataFrame, stability: pd.Series, facts: dict
+) -> list[str]:
+    """What has to be said with the tables of any task."""
     selected = int(pathways["selected"].sum())
     notes = [
         facts["attainable"],
@@ -66,19 +86,7 @@ def assemble(plan: Plan, samples: Samples, blocks: list[dict], facts: dict) -> S
         stability_wording(float(stability["seeds"])),
         f"{selected} of {len(pathways)} pathways are selected (p_fwer or q at most {LEVEL})",
     ]
-    return Study(
-        mask=plan.mask,
-        pathways=pathways,
-        edges=_no_edges(),
-        scores=_scores(plan, first, samples.classes),
-        stability=stability,
-        null=null,
-        predictions=_predictions(plan, samples, first),
-        activity=_by_sample(plan, samples, [first[f]["activity"] for f in sorted(first)]),
-        settings=facts,
-        notes=[note for note in notes if note],
-        effects=pd.DataFrame(each.reshape(-1, each.shape[-1]), columns=plan.mask.pathways),
-    )
+    return [note for note in notes if note]
 
 
 def with_edges(
@@ -146,36 +154,53 @@ def fold_sums(plan: Plan, arrays: list[np.ndarray]) -> np.ndarray:
     return np.stack([np.concatenate(by_fold[f])[:n_labels] for f in sorted(by_fold)])
 
 
-def _pathway_table(plan: Plan, effects, each, first: dict, classes: list[str]) -> pd.DataFrame:
+def pathway_table(
+    mask: Mask, effects: np.ndarray, each: np.ndarray, directions: dict[str, np.ndarray]
+) -> pd.DataFrame:
+    """`Study.pathways`.
+
+    Parameters
+    ----------
+    mask : Mask
+    effects : float array, shape (B + 1, P)
+        Of every label vector.
+    each : float array, shape (folds, seeds, P)
+        Of the real labels.
+    directions : dict
+        Name of a column to its values, (P,).
+    """
     p = p_values(effects)
     table = pd.DataFrame(
         {
-            "size": plan.mask.sizes(),
+            "size": mask.sizes(),
             "effect": effects[0],
             "p": p,
             "p_fwer": fwer_p_values(effects),
             "q": q_values(p),
         },
-        index=plan.mask.pathways,
+        index=mask.pathways,
     )
     null = effects[1:] if len(effects) > 1 else np.full((1, effects.shape[1]), np.nan)
     table["null_mean"] = null.mean(axis=0)
     table["null_low"], table["null_high"] = np.quantile(null, [0.05, 0.95], axis=0)
     table["selected"] = (table["p_fwer"] <= LEVEL) | (table["q"] <= LEVEL)
-    table = table.join(rank_summary(each.reshape(-1, each.shape[-1]), plan.mask.pathways))
+    table = table.join(rank_summary(each.reshape(-1, each.shape[-1]), mask.pathways))
+    table = table.assign(**directions)
+    return table.join(not_separable(mask))
+
+
+def _directions(plan: Plan, first: dict, classes: list[str]) -> dict[str, np.ndarray]:
+    """Signed effects: the mean over seeds and folds, folds weighted by their samples."""
     signed = np.stack([first[f]["direction"].mean(axis=0) for f in sorted(first)])
     held = [len(plan.held_out[f]) for f in sorted(first)]
     with np.errstate(invalid="ignore"):
         mean = np.ma.average(np.ma.masked_invalid(signed), axis=0, weights=held).filled(np.nan)
     if mean.ndim == 1:
-        table["direction"] = mean
-    else:
-        for c, name in enumerate(classes):
-            table[f"direction_{name}"] = mean[:, c]
-    return table.join(not_separable(plan.mask))
+        return {"direction": mean}
+    return {f"direction_{name}": mean[:, c] for c, name in enumerate(classes)}
 
 
-def _stability(by_seed: np.ndarray, by_fold: np.ndarray, each: np.ndarray) -> pd.Series:
+def stability_of(by_seed: np.ndarray, by_fold: np.ndarray, each: np.ndarray) -> pd.Series:
     """Agreement of the ranking over seeds and over folds, and of the top of it."""
     rows = each.reshape(-1, each.shape[-1])
     m = min(TOP, max(1, rows.shape[1] // 2))
@@ -266,16 +291,21 @@ def _predictions(plan: Plan, samples: Samples, first: dict) -> pd.DataFrame:
         parts = [part * samples.y.std(ddof=0) + samples.y.mean() for part in parts]
     several = [f"prediction_{name}" for name in samples.classes]
     names = several if task == "multiclass" else ["prediction"]
-    frame = _by_sample(plan, samples, parts, names)
-    fold = np.empty(len(plan.X), int)
-    for f, part in enumerate(plan.held_out):
-        fold[part] = f
-    frame.insert(0, "fold", fold)
+    frame = by_sample(plan, samples, parts, names)
+    frame.insert(0, "fold", fold_column(plan))
     given = samples.y if task == "survival" else samples.y.rename("y")
     return pd.concat([given, frame], axis=1)
 
 
-def _by_sample(plan: Plan, samples: Samples, parts: list[np.ndarray], columns=None) -> pd.DataFrame:
+def fold_column(plan: Plan) -> np.ndarray:
+    """The fold in which each sample is held out, int, shape (n,)."""
+    fold = np.empty(len(plan.X), int)
+    for f, part in enumerate(plan.held_out):
+        fold[part] = f
+    return fold
+
+
+def by_sample(plan: Plan, samples: Samples, parts: list[np.ndarray], columns=None) -> pd.DataFrame:
     """Arrays of the held-out samples of each fold, as one table in the order of X."""
     columns = plan.mask.pathways if columns is None else columns
     values = np.empty((len(plan.X), len(columns)), parts[0].dtype)
@@ -284,7 +314,8 @@ def _by_sample(plan: Plan, samples: Samples, parts: list[np.ndarray], columns=No
     return pd.DataFrame(values, index=samples.X.index, columns=columns)
 
 
-def _no_edges() -> pd.DataFrame:
+def no_edges() -> pd.DataFrame:
+    """`Study.edges` without a row."""
     text, number = pd.Series(dtype=object), pd.Series(dtype=float)
     columns = {"gene": text, "pathway": text, "effect": number, "p": number, "q": number}
     return pd.DataFrame({**columns, "sign": pd.Series(dtype=int), "sign_agreement": number})

@@ -139,12 +139,12 @@ def run_block(plan: Plan, block: Block, folder: Path) -> None:
         return
     part = split(plan, block.fold)
     Y = _label_columns(plan, block)
-    trainer = _trainer(plan.mask, plan.settings, Y.shape[1])
+    trainer = trainer_of(plan.mask, plan.settings, Y.shape[1])
     steps = trainer.fit(
         (part.inputs(part.fitted), Y[part.fitted]),
         (part.inputs(part.watched), Y[part.watched]),
         plan.seeds * plan.labels_a_block,
-        _seed(plan.random_state, 2, block.fold, block.first),
+        block_seed(plan.random_state, 2, block.fold, block.first),
     )
     hidden = trainer.activations(part.X[part.held_out])
     means = trainer.mean_activation(part.X[part.training])
@@ -226,7 +226,7 @@ def split(plan: Plan, fold: int) -> Part:
     """
     held_out = plan.held_out[fold]
     training = np.setdiff1d(np.arange(len(plan.X)), held_out)
-    seed = _seed(plan.random_state, 1, fold)
+    seed = block_seed(plan.random_state, 1, fold)
     fitted, watched = training, training[:0]
     if plan.watched:
         fitted, watched = inner_split(training, plan.watched, seed, plan.groups)
@@ -285,9 +285,11 @@ def _label_columns(plan: Plan, block: Block) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=2)
-def _trainer(mask: Mask, settings: Settings, replicates: int) -> BlockTrainer:
+def trainer_of(mask: Mask, settings: Settings, replicates: int) -> BlockTrainer:
+    """A trainer, compiled once for all folds and blocks of its size."""
     return BlockTrainer(mask, settings, replicates)
 
 
-def _seed(*numbers: int) -> int:
+def block_seed(*numbers: int) -> int:
+    """A seed that is its own for every sequence of numbers."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])

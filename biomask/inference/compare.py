@@ -85,6 +85,13 @@ random_state, progress, activation
     ArgumentError, DataError
         As in `crossfit`; and task="survival" is refused.
     """
+    if task == "autoencoder":
+        raise ArgumentError(
+            "compare_models compares predictions of y, and an autoencoder makes none. "
+            "Received: task='autoencoder'",
+            code="E-TASK",
+            hint="With two groups as y, task='binary' asks whether the mask helps to predict them.",
+        )
     check_counts(folds=folds, seeds=seeds, rewired=rewired, epochs=epochs, batch_size=batch_size)
     check_counts(0, random_state=random_state)
     if task == "survival":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -27,6 +28,8 @@ from biomask.inference.checkpoint import digest, study_folder
 from biomask.inference.conditional import attainable, label_vectors
 from biomask.inference.folds import outer_folds
 from biomask.inference.labels import Samples, read_samples
+from biomask.inference.latent import TASK as AUTOENCODER
+from biomask.inference.latent import assemble_latent, latent_block
 from biomask.inference.study import Study
 from biomask.inference.survival import check_folds
 from biomask.inference.training import Settings
@@ -69,17 +72,22 @@ def crossfit(
     Scaling and early stopping happen inside the training part of each fold. Edges are measured in
     the same way inside the selected pathways.
 
+    With ``task="autoencoder"`` y only names two groups: the networks reconstruct X, and the effect
+    of a pathway is the difference of its held-out latent activity between the groups, in standard
+    deviations (`biomask.inference.latent`). There are no edges then.
+
     Parameters
     ----------
     mask : Mask
     X : DataFrame (samples x genes), AnnData, what `align` returned, or array (samples, genes)
         Normalised expression, on a log scale; scaled here. Matched to the mask by gene name.
     y : Series (matched to X by its index) or array, shape (n_samples,)
-        Two classes, several, or numbers, by `task`. The class that sorts last is the positive one.
-        For "survival" a DataFrame with the columns ``time`` and ``event`` (1 seen, 0 censored), or
-        an array (n_samples, 2), time first. The two are permuted together, which tests whether
-        either has to do with expression: where censoring does, pass what it follows as `strata`.
-    task : {"binary", "multiclass", "regression", "survival"}
+        Two classes, several, numbers, or two groups, by `task`. The class that sorts last is the
+        positive one. For "survival" a DataFrame with the columns ``time`` and ``event`` (1 seen, 0
+        censored), or an array (n_samples, 2), time first. The two are permuted together, which
+        tests whether either has to do with expression: where censoring does, pass what it follows
+        as `strata`.
+    task : {"binary", "multiclass", "regression", "survival", "autoencoder"}
         The loss of "survival" is the negative log partial likelihood: in training with tied events
         after Efron, its risk sets those of the batch; held out after Breslow, those of the fold.
     groups : Series or array, optional
@@ -141,12 +149,13 @@ def crossfit(
     samples_of = samples._replace(X=samples.X[ordered.genes])
     plan = make_plan(ordered, samples_of, settings, folds, seeds, permutations, random_state)
     facts = _facts(plan, samples, mask)
+    latent = task == AUTOENCODER
     with study_folder(checkpoint, facts) as folder:
-        _run(plan, folder, n_jobs, progress)
+        _run(latent_block if latent else run_block, plan, folder, n_jobs, progress)
         blocks = [read_arrays(folder / block.file) for block in plan.blocks]
-        study = assemble(plan, samples, blocks, facts)
+        study = (assemble_latent if latent else assemble)(plan, samples, blocks, facts)
         selected = np.flatnonzero(study.pathways["selected"])
-        if len(selected):
+        if len(selected) and not latent:
             positions = np.flatnonzero(np.isin(plan.mask.edge_index[1], selected))
             effects = _edge_effects(plan, folder, positions, n_jobs, progress)
             real = _real_units(plan, folder, positions, blocks)
@@ -183,15 +192,17 @@ def make_plan(
         [int(random_state) * 1000 + k for k in range(seeds)],
         watched_share(telling * (n - most)),
         settings,
-        labels_a_block(len(vectors), seeds, most, mask),
+        len(vectors)  # labels change no autoencoder: one block a fold
+        if settings.task == AUTOENCODER
+        else labels_a_block(len(vectors), seeds, most, mask),
         int(random_state),
     )
 
 
-def _run(plan: Plan, folder: Path, n_jobs: int, progress: bool) -> None:
+def _run(run: Callable, plan: Plan, folder: Path, n_jobs: int, progress: bool) -> None:
     """Train what is not in the folder yet."""
     waiting = [block for block in plan.blocks if not (folder / block.file).exists()]
-    jobs = (delayed(run_block)(plan, block, folder) for block in waiting)
+    jobs = (delayed(run)(plan, block, folder) for block in waiting)
     bar = tqdm(total=len(waiting), desc="networks", unit="block", disable=not progress)
     with bar:
         for _ in Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs):

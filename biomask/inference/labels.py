@@ -14,7 +14,7 @@ from biomask.inference.survival import checked_outcome, event_ranks, read_outcom
 from biomask.masks.mask import Mask
 from biomask.masks.matrices import as_frame
 
-TASKS = ("binary", "multiclass", "regression", "survival")
+TASKS = ("binary", "multiclass", "regression", "survival", "autoencoder")
 
 
 class Samples(NamedTuple):
@@ -162,8 +162,8 @@ def _numbered(y, task: str) -> tuple[pd.Series | pd.DataFrame, np.ndarray, list[
     codes, classes = pd.factorize(y, sort=True)
     y = y.astype(object) if y.dtype == "category" else y
     counts = np.bincount(codes)
-    if len(classes) < 2 or (task == "binary" and len(classes) > 2):
-        wanted = {"binary": "exactly 2", "multiclass": "at least 2"}[task]
+    if len(classes) < 2 or (task != "multiclass" and len(classes) > 2):
+        wanted = "at least 2" if task == "multiclass" else "exactly 2"
         raise DataError(
             f"y has {len(classes)} classes ({listed(classes, 5)}), task={task!r} needs {wanted}",
             code="E-CLASSES",

@@ -33,7 +33,8 @@ class Study:
     mask : Mask
     pathways : DataFrame, indexed by pathway
         ``size``; ``effect``: increase of the held-out loss without the pathway, per sample (nats,
-        or variances of y); ``p``, ``p_fwer``, ``q``; ``selected``: p_fwer or q at most .05;
+        or variances of y), or for autoencoders the difference in activity (standard deviations);
+        ``p``, ``p_fwer``, ``q``; ``selected``: p_fwer or q at most .05;
         ``null_mean``, ``null_low``, ``null_high``: mean, 5 % and 95 % quantile of the effect under
         permuted labels; ``rank_low``, ``rank_median``, ``rank_high``
         over folds and seeds; ``direction``: sign and size of the held-out change of the outcome
@@ -54,9 +55,11 @@ class Study:
     predictions : DataFrame, indexed by sample
         ``y``, ``fold``, and the held-out ``prediction`` (``prediction_CLASS`` for several
         classes), the mean over seeds: a probability, or a value. For survival ``time`` and
-        ``event`` instead of ``y``, and the log risk, less its mean over the fold.
+        ``event`` instead of ``y``, and the log risk, less its mean over the fold. For autoencoders
+        the ``squared_error`` of the reconstruction instead, a mean over genes.
     activity : DataFrame, samples x pathways
-        Held-out activity, turned to rise with the pathway's genes; the mean over seeds.
+        Held-out activity, turned to rise with the pathway's genes; the mean over seeds. Of
+        autoencoders standardised by the training samples.
     settings : dict
         Everything the result depends on, with the digests of mask, data and labels.
     notes : list of str

@@ -14,7 +14,7 @@ from biomask.errors import ModelError
 from biomask.masks.mask import Mask
 from biomask.networks.heads import covariate_head
 from biomask.networks.kernels import KERNELS, Edges, pick_kernel
-from biomask.networks.models import HEAD, build_model, pathway_layer, restart
+from biomask.networks.models import HEAD, build_model, masked_layers, pathway_layer, restart
 from biomask.networks.replicates import LOSS_OF_TASK, per_replicate
 
 MIN_STEPS = 8  # of a round, which is an epoch or several: a data set of one batch is trained too
@@ -242,6 +242,7 @@ class BlockTrainer(Networks):
             seed=0,
         )
         self._layer = pathway_layer(model)
+        self._kernels = {id(layer.kernel) for layer in masked_layers(model)}
         super().__init__(model, settings, replicates)
 
     def restart(self, seeds: Sequence[int]) -> None:
@@ -249,7 +250,7 @@ class BlockTrainer(Networks):
         restart(self.model, seeds)
 
     def flags(self, variable: keras.Variable, of_network: tf.Tensor) -> tf.Tensor:
-        axis = 1 if variable is self._layer.kernel else 0
+        axis = 1 if id(variable) in self._kernels else 0
         shape = [self.n_networks if i == axis else 1 for i in range(len(variable.shape))]
         return tf.reshape(of_network, shape)
 

@@ -96,7 +96,7 @@ activity_regularizer, kernel_constraint, bias_constraint
         **kwargs,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        self.mask = _as_mask(mask)
+        self.mask = as_mask(mask)
         self.replicates = checked_replicates(replicates)
         if kernel != "auto" and kernel not in KERNELS:
             raise ArgumentError(
@@ -278,7 +278,8 @@ activity_regularizer, kernel_constraint, bias_constraint
         super().load_own_variables({k: store[k] for k in store.keys() if k != "mask_sha256"})  # noqa: SIM118
 
 
-def _as_mask(mask) -> Mask:
+def as_mask(mask) -> Mask:
+    """The mask itself, or the one that a saved layer or a 0/1 array describes."""
     if isinstance(mask, Mask):
         return mask
     if isinstance(mask, Mapping):

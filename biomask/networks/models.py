@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import layers, regularizers
 
 from biomask.errors import ArgumentError, ModelError
 from biomask.masks.mask import Mask
+from biomask.networks.arguments import (
+    check_no_covariates,
+    check_number,
+    check_variational,
+    checked_outputs,
+)
+from biomask.networks.autoencoder import (
+    RECONSTRUCTION,
+    decoder,
+    latent_settings,
+    sampled,
+)
 from biomask.networks.heads import (
     HEAD,
     covariate_head,
@@ -24,7 +35,7 @@ from biomask.networks.initializers import (
     checked_seed,
     replicate_seeds,
 )
-from biomask.networks.layers import MaskedDense
+from biomask.networks.layers import MaskedDense, as_mask
 from biomask.networks.replicates import ReplicateLoss, replicate_metrics
 from biomask.networks.survival import CoxLoss
 
@@ -34,6 +45,7 @@ OUTPUT_OF_TASK = {
     "multiclass": "class_probabilities",
     "regression": "prediction",
     "survival": "log_risk",
+    "autoencoder": RECONSTRUCTION,
 }
 PATHWAYS = "pathways"
 DROPOUT = "pathways_dropout"
@@ -55,20 +67,23 @@ def build_model(
     kernel: str = "auto",
     kernel_initializer="glorot_uniform",
     seed: int | Sequence[int] | None = None,
+    variational: bool = False,
+    beta: float | None = None,
 ) -> keras.Model:
     """genes -> pathways (masked) -> outcome, compiled and ready for `fit`.
 
     Layers: ``genes`` (input), ``pathways`` (`MaskedDense`), ``pathways_dropout``, ``head``
     (linear), and the output: ``probability``, ``class_probabilities``, ``prediction`` or
     ``log_risk``. With covariates also ``covariates`` (input) and ``covariates_head``, added to
-    ``head``.
+    ``head``. An autoencoder has ``reconstruction`` (`MaskedDense`, pathways to genes) instead
+    of the last two, and its labels are X: ``model.fit(X, X)``; see `biomask.networks.autoencoder`.
 
     Parameters
     ----------
     mask : Mask or 2-D 0/1 array, shape (n_genes, n_pathways)
-    task : {"binary", "multiclass", "regression", "survival"}
-        Labels are 0/1, 0 to n_classes - 1, numbers, or pairs of time and event (1 seen, 0
-        censored), for which the loss is that of `biomask.networks.survival.CoxLoss`.
+    task : {"binary", "multiclass", "regression", "survival", "autoencoder"}
+        Labels are 0/1, 0 to n_classes - 1, numbers, pairs of time and event (1 seen, 0 censored),
+        for which the loss is that of `biomask.networks.survival.CoxLoss`, or the input itself.
     n_classes : int, optional
         For "multiclass", and only there.
     activation : str
@@ -76,7 +91,8 @@ def build_model(
     dropout : float
         Share of the pathway units left out in each training step, 0 to 1.
     l2 : float
-        Weight decay: ``l2 * sum(w**2)`` over edges and head is added to the loss.
+        Weight decay: ``l2 * sum(w**2)`` over edges and head is added to the loss; for an
+        autoencoder a G-th of it, G being the number of genes.
     learning_rate : float
         Of Adam.
     replicates : int, optional
@@ -91,6 +107,11 @@ def build_model(
     seed : int or sequence of int, optional
         Of the initial weights. With replicates, a sequence gives each network its own, and an int
         s means s, s + 1, ...: replicate r starts as ``build_model(..., seed=s + r)`` does.
+    variational : bool
+        For "autoencoder": `activation` gives the means of normal latent variables, drawn in
+        training; at all other times they are their means.
+    beta : float, optional
+        Weight of their divergence from N(0, 1); 1 unless given, the evidence lower bound.
 
     Returns
     -------
@@ -99,18 +120,21 @@ def build_model(
         ``{"genes": (batch, n_genes), "covariates": (batch, k)}``. Output
         ``(batch, 1)``, or ``(batch, n_classes)``; with replicates ``(batch, R)`` or
         ``(batch, R, n_classes)``, and y is ``(batch,)`` or one column for each replicate, with a
-        last axis of 2 for "survival".
+        last axis of 2 for "survival". Of an autoencoder ``(batch, n_genes)`` or
+        ``(batch, R, n_genes)``, and y ``(batch, n_genes)``.
 
     Raises
     ------
     ArgumentError
         An argument is outside what is described here.
     """
-    n_outputs = _checked_outputs(task, n_classes)
-    _check_number("dropout", dropout, lambda x: 0 <= x < 1, "at least 0 and below 1")
-    _check_number("l2", l2, lambda x: x >= 0, "a number of at least 0")
-    _check_number("learning_rate", learning_rate, lambda x: x > 0, "a number above 0")
-    decay = regularizers.L2(l2) if l2 else None
+    n_outputs = checked_outputs(task, n_classes, OUTPUT_OF_TASK)
+    check_number("dropout", dropout, lambda x: 0 <= x < 1, "at least 0 and below 1")
+    check_number("l2", l2, lambda x: x >= 0, "a number of at least 0")
+    check_number("learning_rate", learning_rate, lambda x: x > 0, "a number above 0")
+    beta = check_variational(task, variational, beta)
+    mask = as_mask(mask)
+    decay = regularizers.L2(l2 / _loss_terms(task, mask)) if l2 else None
     pathways = MaskedDense(
         mask,
         activation,
@@ -124,16 +148,23 @@ def build_model(
     )
     genes = keras.Input((pathways.mask.shape[0],), name="genes", dtype="float32")
     x = pathways(genes)
+    if variational:
+        x = sampled(genes, x, pathways, beta)
     x = layers.Dropout(dropout, seed=pathways.seed[0], name=DROPOUT)(x)
-    # No bias where a constant added to all outputs changes no loss: it would only follow rounding.
-    head = pathway_head(n_outputs, replicates, decay, bias=task != "survival")
-    x, inputs = head(x), genes
-    if covariates is not None:
-        beside, x = with_covariates(x, covariates, n_outputs, replicates)
-        inputs = [genes, beside]
-    final = _ACTIVATION.get(task, "linear")
-    outcome = layers.Activation(final, name=OUTPUT_OF_TASK[task], dtype="float32")(x)
-    start_head(head, pathways)
+    inputs = genes
+    if task == "autoencoder":
+        check_no_covariates(task, covariates)
+        outcome = decoder(pathways)(x)
+    else:
+        # No bias where a constant added to all outputs changes no loss: it would follow rounding.
+        head = pathway_head(n_outputs, replicates, decay, bias=task != "survival")
+        x = head(x)
+        if covariates is not None:
+            beside, x = with_covariates(x, covariates, n_outputs, replicates)
+            inputs = [genes, beside]
+        final = _ACTIVATION.get(task, "linear")
+        outcome = layers.Activation(final, name=OUTPUT_OF_TASK[task], dtype="float32")(x)
+        start_head(head, pathways)
     model = keras.Model(inputs, outcome, name="biomask")
     compile_model(model, learning_rate)
     return model
@@ -167,13 +198,16 @@ def restart(model: keras.Model, seeds: Sequence[int]) -> None:
     seeds : sequence of int
         One for each network.
     """
-    pathways, head = pathway_layer(model), model.get_layer(HEAD)
-    pathways.seed = _drawn(list(seeds), pathways.replicates)
-    pathways.kernel.assign(pathways.initial_edges(pathways.kernel.shape))
-    start_head(head, pathways)
-    beside = covariate_head(model)
-    zeros = [pathways.bias, head.bias, None if beside is None else beside.kernel]
-    zeros = [v for v in zeros if v is not None]
+    zeros = []
+    for layer in masked_layers(model):
+        layer.seed = _drawn(list(seeds), layer.replicates)
+        layer.kernel.assign(layer.initial_edges(layer.kernel.shape))
+        zeros.append(layer.bias)
+    if task_of(model) != "autoencoder":
+        head, beside = model.get_layer(HEAD), covariate_head(model)
+        start_head(head, pathway_layer(model))
+        zeros += [head.bias, None if beside is None else beside.kernel]
+    zeros = [variable for variable in zeros if variable is not None]
     state = [v for v in model.optimizer.variables if v.name != "learning_rate"]
     for variable in zeros + state:
         variable.assign(tf.zeros_like(variable))
@@ -196,7 +230,7 @@ def take_replicate(model: keras.Model, replicate: int) -> keras.Model:
     ModelError
         The model has no replicates.
     """
-    layer, head = pathway_layer(model), model.get_layer(HEAD)
+    layer = pathway_layer(model)
     if layer.replicates is None:
         raise ModelError(
             "the model is a single network already",
@@ -209,27 +243,32 @@ def take_replicate(model: keras.Model, replicate: int) -> keras.Model:
             code="E-ARGUMENT",
         )
     task, beside = task_of(model), covariate_head(model)
+    decay = float(layer.kernel_regularizer.l2) if layer.kernel_regularizer else 0.0
     single = build_model(
         layer.mask,
         task,
         n_classes=model.output_shape[-1] if task == "multiclass" else None,
         activation=layer.activation,
         dropout=model.get_layer(DROPOUT).rate,
-        l2=float(layer.kernel_regularizer.l2) if layer.kernel_regularizer else 0.0,
+        l2=decay * _loss_terms(task, layer.mask),
         learning_rate=float(model.optimizer.learning_rate),
         covariates=None if beside is None else beside.names,
         signed=layer.signed,
         kernel=layer.kernel_kind,
         kernel_initializer=layer.kernel_initializer,
         seed=layer.seed[replicate],
+        **(latent_settings(model) if task == "autoencoder" else {}),
     )
-    kernel, bias = layer.get_weights()
-    single.get_layer(PATHWAYS).set_weights([kernel[:, replicate], bias[replicate]])
+    for masked in masked_layers(model):
+        kernel, bias = masked.get_weights()
+        single.get_layer(masked.name).set_weights([kernel[:, replicate], bias[replicate]])
+    if task == "autoencoder":
+        return single
     alone = single.get_layer(HEAD)
     alone.set_weights(
         [
             w[replicate].reshape(v.shape)
-            for w, v in zip(head.get_weights(), alone.weights, strict=True)
+            for w, v in zip(model.get_layer(HEAD).get_weights(), alone.weights, strict=True)
         ]
     )
     if beside is not None:
@@ -238,21 +277,26 @@ def take_replicate(model: keras.Model, replicate: int) -> keras.Model:
 
 
 def pathway_layer(model: keras.Model) -> MaskedDense:
-    """The model's masked layer.
+    """The model's masked layer from genes to pathways.
 
     Raises
     ------
     ModelError
         There is none.
     """
-    for layer in getattr(model, "layers", []):
-        if isinstance(layer, MaskedDense):
-            return layer
+    found = masked_layers(model)
+    if found:
+        return found[0]
     raise ModelError(
         "the model has no MaskedDense layer",
         code="E-NO-MASK",
         hint="Pass a model made by biomask.build_model, or one with a biomask.MaskedDense in it.",
     )
+
+
+def masked_layers(model: keras.Model) -> list[MaskedDense]:
+    """All masked layers, from the genes on."""
+    return [x for x in getattr(model, "layers", []) if isinstance(x, MaskedDense)]
 
 
 def task_of(model: keras.Model) -> str:
@@ -280,33 +324,6 @@ def _drawn(seed: int | Sequence[int] | None, replicates: int | None) -> list[int
     return replicate_seeds(checked_seed(seed, replicates), replicates)
 
 
-def _checked_outputs(task: str, n_classes: int | None) -> int:
-    if task not in OUTPUT_OF_TASK:
-        raise ArgumentError(
-            f"task must be one of {sorted(OUTPUT_OF_TASK)}. Received: task={task!r}",
-            code="E-ARGUMENT",
-        )
-    if task != "multiclass":
-        if n_classes is not None:
-            raise ArgumentError(
-                f"n_classes belongs to task='multiclass'. Received: task={task!r}, "
-                f"n_classes={n_classes!r}",
-                code="E-ARGUMENT",
-            )
-        return 1
-    whole = isinstance(n_classes, int | np.integer) and not isinstance(n_classes, bool)
-    if not whole or n_classes < 2:
-        raise ArgumentError(
-            f"task='multiclass' needs n_classes, a whole number of at least 2. "
-            f"Received: n_classes={n_classes!r}",
-            code="E-ARGUMENT",
-        )
-    return int(n_classes)
-
-
-def _check_number(name: str, value, inside: Callable[[float], bool], expected: str) -> None:
-    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not (number and np.isfinite(value) and inside(value)):
-        raise ArgumentError(
-            f"{name} must be {expected}. Received: {name}={value!r}", code="E-ARGUMENT"
-        )
+def _loss_terms(task: str, mask: Mask) -> int:
+    """Numbers that a sample's loss is the mean of."""
+    return mask.shape[0] if task == "autoencoder" else 1

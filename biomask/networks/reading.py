@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from biomask.errors import ArgumentError, ModelError
 from biomask.masks.matrices import as_frame
+from biomask.networks.autoencoder import RECONSTRUCTION, loadings
 from biomask.networks.layers import MaskedDense
 from biomask.networks.models import HEAD, pathway_layer, task_of
 
@@ -27,7 +28,8 @@ def edge_weights(model: keras.Model) -> pd.DataFrame:
     -------
     DataFrame
         Columns ``gene``, ``pathway``, ``weight``, one row an edge; with replicates also
-        ``replicate``, one row an edge and replicate.
+        ``replicate``, one row an edge and replicate. For an autoencoder also ``loading``, the
+        weight of the way back, from the pathway to the gene.
 
     Raises
     ------
@@ -36,10 +38,16 @@ def edge_weights(model: keras.Model) -> pd.DataFrame:
     """
     layer = pathway_layer(model)
     frame = layer.mask.to_edges()[["gene", "pathway"]]
+    weights = {"weight": layer.edges}
+    if model.layers[-1].name == RECONSTRUCTION:
+        weights["loading"] = loadings(model)
     if layer.replicates is None:
-        return frame.assign(weight=layer.edges)
-    parts = [frame.assign(replicate=r, weight=w) for r, w in enumerate(layer.edges.T)]
-    return pd.concat(parts, ignore_index=True)[["gene", "pathway", "replicate", "weight"]]
+        return frame.assign(**weights)
+    parts = [
+        frame.assign(replicate=r, **{name: w[:, r] for name, w in weights.items()})
+        for r in range(layer.replicates)
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 def pathway_activity(model: keras.Model, X) -> pd.DataFrame:
@@ -55,7 +63,8 @@ def pathway_activity(model: keras.Model, X) -> pd.DataFrame:
     -------
     DataFrame, shape (n_samples, n_pathways)
         With replicates, the columns are (replicate, pathway). The sign and the scale of a unit
-        are arbitrary: only differences within one pathway mean something.
+        are arbitrary: only differences within one pathway mean something. For a variational
+        autoencoder these are the means of the latent variables.
 
     Raises
     ------
@@ -193,7 +202,14 @@ def _single(model: keras.Model) -> MaskedDense:
 
 
 def _checked_target(model: keras.Model, target: int | None) -> int:
-    task, n_outputs = task_of(model), model.get_layer(HEAD).units
+    task = task_of(model)
+    if task == "autoencoder":
+        raise ModelError(
+            "attributions are of an outcome, and an autoencoder predicts none",
+            code="E-NO-OUTCOME",
+            hint="Its loadings are in biomask.edge_weights(model).",
+        )
+    n_outputs = model.get_layer(HEAD).units
     if task != "multiclass":
         if target is not None:
             raise ArgumentError(

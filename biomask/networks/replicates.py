@@ -17,6 +17,7 @@ LOSS_OF_TASK = {
     "multiclass": "log_loss",
     "regression": "squared_error",
     "survival": "partial_likelihood",
+    "autoencoder": "reconstruction",
 }
 
 
@@ -25,14 +26,16 @@ def per_replicate(kind: str, y_true, y_pred):
 
     Parameters
     ----------
-    kind : {"log_loss", "squared_error", "partial_likelihood", "accuracy"}
+    kind : {"log_loss", "squared_error", "partial_likelihood", "accuracy", "reconstruction"}
     y_true : tensor, shape (batch,), (batch, 1) or (batch, R)
         Labels shared by all replicates, or one column for each; "partial_likelihood" has a last
-        axis of 2, see `cox_costs`.
-    y_pred : tensor, shape (batch, R), or (batch, R, C) where C classes are predicted
+        axis of 2, see `cox_costs`. For "reconstruction" the genes, (batch, G), shared by all.
+    y_pred : tensor, shape (batch, R), or (batch, R, C) where C classes, or genes, are predicted
     """
     if kind == "partial_likelihood":
         return cox_costs(y_true, y_pred)
+    if kind == "reconstruction":
+        return ops.mean(ops.square(y_pred - ops.expand_dims(y_true, 1)), axis=-1)
     several = len(y_pred.shape) == 3
     y_true = ops.reshape(y_true, (ops.shape(y_pred)[0], -1))
     y_true = ops.broadcast_to(y_true, ops.shape(y_pred)[:2])

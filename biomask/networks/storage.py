@@ -13,7 +13,11 @@ import keras
 
 from biomask import __version__
 from biomask.errors import BiomaskError, ModelError, StorageError
-from biomask.networks import heads, replicates  # noqa: F401  their classes must be registered
+from biomask.networks import (  # noqa: F401  their classes must be registered to be loaded
+    autoencoder,
+    heads,
+    replicates,
+)
 from biomask.networks.layers import OTHER_MASK, MaskedDense
 from biomask.storage import check_manifest, read_zip, unzip, write_zip
 
