@@ -653,8 +653,8 @@ def test_reactome_beside_p_net():
     """P-NET has 1,387, 1,066, 447, 147 and 26 units in its five levels, of another release.
 
     It repeats a branch cut short as a copy at every deeper level, so what it counts at one are the
-    pathways of that depth (there by the shortest path) and all leaves above. Here every pathway is one unit: 2,259 of them (and
-    194 of own genes) instead of 3,509.
+    pathways of that depth (there by the shortest path) and all leaves above. Here every pathway is
+    one unit: 2,259 of them (and 194 of own genes) instead of 3,509.
     """
     hier = bm.load_hierarchy("reactome", max_depth=5)
     table = hier.table[hier.table["kind"] != "own genes"]
