@@ -33,6 +33,7 @@ _HOME = {
     ),
     "biomask.masks.writers": ("write_gmt", "write_edges"),
     "biomask.masks.alignment": ("align", "Aligned", "AlignmentReport"),
+    "biomask.masks.modalities": ("split_modality",),
     "biomask.networks.layers": ("MaskedDense",),
     "biomask.networks.models": ("build_model", "take_replicate"),
     "biomask.networks.replicates": ("ReplicateEarlyStopping",),

@@ -64,7 +64,7 @@ def made(
             }
         )
     study = assembly.assemble(plan, samples, blocks, crossfit._facts(plan, samples, mask))
-    edges = rng.normal(size=(len(plan.index), mask.n_edges))
+    edges = rng.normal(size=(len(plan.vectors), mask.n_edges))
     study = assembly.with_edges(study, plan, np.arange(mask.n_edges), edges, blocks)
     return assembly.in_given_order(study, mask, samples)
 

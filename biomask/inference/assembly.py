@@ -26,6 +26,7 @@ from biomask.inference.stability import (
     stability_wording,
 )
 from biomask.inference.study import Study
+from biomask.inference.survival import survival_score
 from biomask.masks.mask import Mask
 
 LEVEL = 0.05  # of p_fwer or q, for a pathway to be selected
@@ -69,7 +70,7 @@ def assemble(plan: Plan, samples: Samples, blocks: list[dict], facts: dict) -> S
         mask=plan.mask,
         pathways=pathways,
         edges=_no_edges(),
-        scores=_scores(plan, first),
+        scores=_scores(plan, first, samples.classes),
         stability=stability,
         null=null,
         predictions=_predictions(plan, samples, first),
@@ -139,7 +140,7 @@ def fold_sums(plan: Plan, arrays: list[np.ndarray]) -> np.ndarray:
     by_fold: dict[int, list[np.ndarray]] = {}
     for block, array in zip(plan.blocks, arrays, strict=True):
         by_fold.setdefault(block.fold, []).append(array)
-    n_labels = len(plan.index)
+    n_labels = len(plan.vectors)
     return np.stack([np.concatenate(by_fold[f])[:n_labels] for f in sorted(by_fold)])
 
 
@@ -190,14 +191,25 @@ def _stability(by_seed: np.ndarray, by_fold: np.ndarray, each: np.ndarray) -> pd
     )
 
 
-def _scores(plan: Plan, first: dict) -> pd.DataFrame:
+def _scores(plan: Plan, first: dict, classes: list[str]) -> pd.DataFrame:
     """How well each network of the real labels predicts its held-out samples."""
     rows = []
     for fold in sorted(first):
         y = plan.labels[plan.held_out[fold]]
         for k, outputs in enumerate(np.moveaxis(first[fold]["outputs"], 1, 0)):
-            rows.append({"fold": fold, "seed": k, **score(y, outputs, plan.settings.task)})
+            found = score(y, outputs, plan.settings.task)
+            rows.append({"fold": fold, "seed": k, **found, **_recall(y, outputs, classes)})
     return pd.DataFrame(rows)
+
+
+def _recall(y: np.ndarray, outputs: np.ndarray, classes: list[str]) -> dict[str, float]:
+    """Share of each class's samples that are predicted to be of it; NaN where it has none."""
+    found = outputs.argmax(axis=1) if outputs.shape[1] > 1 else outputs[:, 0] > 0
+    right = found == y
+    return {
+        f"recall_{name}": float(right[y == c].mean()) if (y == c).any() else float("nan")
+        for c, name in enumerate(classes)
+    }
 
 
 def score(y: np.ndarray, outputs: np.ndarray, task: str) -> dict[str, float]:
@@ -205,18 +217,20 @@ def score(y: np.ndarray, outputs: np.ndarray, task: str) -> dict[str, float]:
 
     Parameters
     ----------
-    y : array, shape (n,)
+    y : array, shape (n,), or (n, 2) for survival
     outputs : float array, shape (n, C)
-        The head's outputs: logits, or values.
+        The head's outputs: logits, values, or log risks.
     task : str
 
     Returns
     -------
     dict
         ``log_loss``, ``accuracy`` and, for two classes, ``auc`` (NaN when only one is there); or
-        ``squared_error`` and ``r2``, in units of the variance of y.
+        ``squared_error`` and ``r2``, in units of the variance of y; or those of `survival_score`.
     """
     outputs = outputs.astype(np.float64)
+    if task == "survival":
+        return survival_score(y, outputs[:, 0])
     if task == "regression":
         error = float(np.mean((y - outputs[:, 0]) ** 2))
         return {"squared_error": error, "r2": 1 - error / float(np.var(y)) if np.var(y) else np.nan}
@@ -243,6 +257,8 @@ def _predictions(plan: Plan, samples: Samples, first: dict) -> pd.DataFrame:
             outputs = special.expit(outputs)
         elif task == "multiclass":
             outputs = special.softmax(outputs, axis=2)
+        elif task == "survival":  # a partial likelihood gives no level that folds would share
+            outputs -= outputs.mean(axis=0)
         parts.append(outputs.mean(axis=1))
     if task == "regression":
         parts = [part * samples.y.std(ddof=0) + samples.y.mean() for part in parts]
@@ -252,9 +268,9 @@ def _predictions(plan: Plan, samples: Samples, first: dict) -> pd.DataFrame:
     fold = np.empty(len(plan.X), int)
     for f, part in enumerate(plan.held_out):
         fold[part] = f
-    frame.insert(0, "y", samples.y)
-    frame.insert(1, "fold", fold)
-    return frame
+    frame.insert(0, "fold", fold)
+    given = samples.y if task == "survival" else samples.y.rename("y")
+    return pd.concat([given, frame], axis=1)
 
 
 def _by_sample(plan: Plan, samples: Samples, parts: list[np.ndarray], columns=None) -> pd.DataFrame:

@@ -43,10 +43,10 @@ class Plan:
     ----------
     mask : Mask
     X : float32 array, shape (n, genes)
-    labels : array, shape (n,)
-        As the networks see them: 0/1, class numbers, or standardised values.
-    index : int array, shape (B + 1, n)
-        Label vector b is ``labels[index[b]]``; row 0 is the real one.
+    vectors : float32 array, shape (B + 1, n)
+        The label vectors, as the networks see them: 0/1, class numbers, or standardised values;
+        (B + 1, n, 2) for survival. Row 0 is the real one.
+    covariates : float32 array, shape (n, k), or None
     held_out : list of int arrays
         Positions of the held-out samples of each fold.
     groups : int array, shape (n,), or None
@@ -62,8 +62,8 @@ class Plan:
 
     mask: Mask
     X: np.ndarray
-    labels: np.ndarray
-    index: np.ndarray
+    vectors: np.ndarray
+    covariates: np.ndarray | None
     held_out: list[np.ndarray]
     groups: np.ndarray | None
     seeds: list[int]
@@ -73,9 +73,14 @@ class Plan:
     random_state: int
 
     @property
+    def labels(self) -> np.ndarray:
+        """The real label vector, shape (n,)."""
+        return self.vectors[0]
+
+    @property
     def blocks(self) -> list[Block]:
         """All blocks, fold by fold."""
-        starts = range(0, len(self.index), self.labels_a_block)
+        starts = range(0, len(self.vectors), self.labels_a_block)
         return [Block(f, s) for f in range(len(self.held_out)) for s in starts]
 
 
@@ -104,6 +109,14 @@ class Part(NamedTuple):
     fitted: np.ndarray
     watched: np.ndarray
     X: np.ndarray
+    covariates: np.ndarray | None
+
+    def inputs(self, rows: np.ndarray):
+        """What the networks take: genes, and covariates where there are any."""
+        genes = self.X[rows]
+        if self.covariates is None:
+            return genes
+        return {"genes": genes, "covariates": self.covariates[rows]}
 
 
 def labels_a_block(n_labels: int, n_seeds: int, n_held: int, mask: Mask) -> int:
@@ -114,8 +127,8 @@ def labels_a_block(n_labels: int, n_seeds: int, n_held: int, mask: Mask) -> int:
     return -(-n_labels // n_blocks)
 
 
-def watched_share(n_training: int) -> float:
-    """The share of this many training samples that early stopping looks at, or 0."""
+def watched_share(n_training: float) -> float:
+    """The share of this many training samples, or events, that early stopping looks at, or 0."""
     return WATCHED if WATCHED * n_training >= MIN_WATCHED else 0.0
 
 
@@ -128,16 +141,18 @@ def run_block(plan: Plan, block: Block, folder: Path) -> None:
     Y = _label_columns(plan, block)
     trainer = _trainer(plan.mask, plan.settings, Y.shape[1])
     steps = trainer.fit(
-        (part.X[part.fitted], Y[part.fitted]),
-        (part.X[part.watched], Y[part.watched]),
+        (part.inputs(part.fitted), Y[part.fitted]),
+        (part.inputs(part.watched), Y[part.watched]),
         plan.seeds * plan.labels_a_block,
         _seed(plan.random_state, 2, block.fold, block.first),
     )
     hidden = trainer.activations(part.X[part.held_out])
     means = trainer.mean_activation(part.X[part.training])
     head, bias = trainer.head()
-    outputs = linear_output(hidden, head, bias)
-    effects = pathway_ablation(hidden, means, head, bias, Y[part.held_out], plan.settings.task)
+    beside = trainer.covariate_weights()
+    offset = _offset(part, bias, beside)
+    outputs = linear_output(hidden, head, offset)
+    effects = pathway_ablation(hidden, means, head, offset, Y[part.held_out], plan.settings.task)
     arrays = {
         "effects": effects.reshape(plan.labels_a_block, len(plan.seeds), -1),
         "steps": steps.astype(np.int64),
@@ -145,11 +160,20 @@ def run_block(plan: Plan, block: Block, folder: Path) -> None:
         "head_bias": bias,
         "outputs": outputs,
     }
+    if beside is not None:
+        arrays["covariates"] = beside
     if block.first == 0:
         arrays |= _of_real_labels(plan, part, hidden, head)
     units = {"edges": trainer.edges(), "unit_bias": trainer.unit_bias()}
     write_arrays(folder / block.units_file, units, block._asdict())
     write_arrays(path, arrays, block._asdict())
+
+
+def _offset(part: Part, bias: np.ndarray, beside: np.ndarray | None) -> np.ndarray:
+    """What every output is without pathways: (R, C), or (n, R, C) where there are covariates."""
+    if beside is None:
+        return bias
+    return bias + np.einsum("nk,rkc->nrc", part.covariates[part.held_out], beside)
 
 
 def _of_real_labels(plan: Plan, part: Part, hidden, head) -> dict[str, np.ndarray]:
@@ -198,7 +222,7 @@ def edge_block(plan: Plan, block: Block, folder: Path, edges: np.ndarray) -> np.
 def split(plan: Plan, fold: int) -> Part:
     """The fold's parts, scaled by the mean and the deviation of its training samples.
 
-    Genes that are constant there become 0; nothing goes beyond ten deviations.
+    Genes, or covariates, that are constant there become 0; nothing goes beyond ten deviations.
     """
     held_out = plan.held_out[fold]
     training = np.setdiff1d(np.arange(len(plan.X)), held_out)
@@ -206,14 +230,19 @@ def split(plan: Plan, fold: int) -> Part:
     fitted, watched = training, training[:0]
     if plan.watched:
         fitted, watched = inner_split(training, plan.watched, seed, plan.groups)
-    mean = plan.X[training].mean(axis=0, dtype=np.float64)
-    sd = plan.X[training].std(axis=0, dtype=np.float64)
+    beside = None if plan.covariates is None else _scaled(plan.covariates, training)
+    return Part(held_out, training, fitted, watched, _scaled(plan.X, training), beside)
+
+
+def _scaled(X: np.ndarray, training: np.ndarray) -> np.ndarray:
+    mean = X[training].mean(axis=0, dtype=np.float64)
+    sd = X[training].std(axis=0, dtype=np.float64)
     constant = sd <= 1e-6 * np.maximum(np.abs(mean), 1e-6)
     scale = np.where(constant, np.inf, sd)
-    scaled = np.empty(plan.X.shape, np.float32)
+    scaled = np.empty(X.shape, np.float32)
     for i in range(0, len(scaled), 512):  # in float64, a few rows at a time
-        scaled[i : i + 512] = ((plan.X[i : i + 512] - mean) / scale).clip(-10, 10)
-    return Part(held_out, training, fitted, watched, scaled)
+        scaled[i : i + 512] = ((X[i : i + 512] - mean) / scale).clip(-10, 10)
+    return scaled
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], manifest: Mapping) -> None:
@@ -247,11 +276,12 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 def _label_columns(plan: Plan, block: Block) -> np.ndarray:
     """The labels of every network of a block, (n, R): label vector by label vector, all seeds.
 
-    The last block is filled up with the real labels, so that all blocks have the same shape.
+    For survival (n, R, 2). The last block is filled up with the real labels, so that all blocks
+    have the same shape.
     """
     rows = np.arange(block.first, block.first + plan.labels_a_block)
-    rows = np.where(rows < len(plan.index), rows, 0)
-    return np.repeat(plan.labels[plan.index[rows]].T, len(plan.seeds), axis=1)
+    rows = np.where(rows < len(plan.vectors), rows, 0)
+    return np.repeat(plan.vectors[rows].swapaxes(0, 1), len(plan.seeds), axis=1)
 
 
 @functools.lru_cache(maxsize=2)

@@ -12,7 +12,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from tqdm.auto import tqdm
 
-from biomask.errors import BiomaskWarning
+from biomask.errors import ArgumentError, BiomaskWarning
 from biomask.inference.assembly import score
 from biomask.inference.blocks import Part, Plan, split
 from biomask.inference.crossfit import check_counts, make_plan
@@ -83,10 +83,18 @@ random_state, progress, activation
     Raises
     ------
     ArgumentError, DataError
-        As in `crossfit`.
+        As in `crossfit`; and task="survival" is refused.
     """
     check_counts(folds=folds, seeds=seeds, rewired=rewired, epochs=epochs, batch_size=batch_size)
     check_counts(0, random_state=random_state)
+    if task == "survival":
+        raise ArgumentError(
+            "compare_models has no task 'survival': most of what it compares with has no partial "
+            "likelihood",
+            code="E-TASK",
+            hint="crossfit(task='survival') scores held-out samples; a baseline to hold beside it "
+            "is lifelines.CoxPHFitter on pathway means.",
+        )
     samples = read_samples(mask, X, y, task, groups, strata)
     n_classes = len(samples.classes) if task == "multiclass" else None
     settings = Settings(task, n_classes, activation, epochs, batch_size, learning_rate, dropout, l2)

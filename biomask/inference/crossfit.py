@@ -24,10 +24,11 @@ from biomask.inference.blocks import (
     watched_share,
 )
 from biomask.inference.checkpoint import digest, study_folder
+from biomask.inference.conditional import attainable, label_vectors
 from biomask.inference.folds import outer_folds
 from biomask.inference.labels import Samples, read_samples
-from biomask.inference.permutation import attainable_note, permute_labels
 from biomask.inference.study import Study
+from biomask.inference.survival import check_folds
 from biomask.inference.training import Settings
 from biomask.masks.mask import Mask
 
@@ -53,6 +54,8 @@ def crossfit(
     progress: bool = True,
     *,
     activation: str = "tanh",
+    covariates=None,
+    class_weight: str | None = None,
 ) -> Study:
     """What each pathway adds to the prediction of held-out samples, and whether that is chance.
 
@@ -73,7 +76,12 @@ def crossfit(
         Normalised expression, on a log scale; scaled here. Matched to the mask by gene name.
     y : Series (matched to X by its index) or array, shape (n_samples,)
         Two classes, several, or numbers, by `task`. The class that sorts last is the positive one.
-    task : {"binary", "multiclass", "regression"}
+        For "survival" a DataFrame with the columns ``time`` and ``event`` (1 seen, 0 censored), or
+        an array (n_samples, 2), time first. The two are permuted together, which tests whether
+        either has to do with expression: where censoring does, pass what it follows as `strata`.
+    task : {"binary", "multiclass", "regression", "survival"}
+        The loss of "survival" is the negative log partial likelihood: in training with tied events
+        after Efron, its risk sets those of the batch; held out after Breslow, those of the fold.
     groups : Series or array, optional
         The subject of every sample. Subjects are held out whole, and permuted whole where their
         label is constant.
@@ -84,9 +92,20 @@ def crossfit(
         At most; where an epoch has fewer than 8 steps, as many epochs as make 8 count as one, so
         that small data sets are trained too. Where 15 % of the training part are at least 50
         samples, they are watched instead of fitted: a network keeps the weights with which their
-        loss was lowest, and stops when that has not fallen for 80 steps.
+        loss was lowest, and stops when that has not fallen for 80 steps. For "survival" 50 events
+        are asked of them.
     batch_size, learning_rate, dropout, l2, activation
         As in `build_model`.
+    covariates : DataFrame (samples x covariates), optional
+        Age, batch, ...: matched to X by its index; text, categories and booleans become 0/1
+        columns. They are scaled as the genes are and enter the linear head beside the pathways,
+        where an ablation leaves them in place. Labels are then permuted given the covariates:
+        residuals of a regression (`freedman_lane`), classes by their probabilities in a logistic
+        regression on the covariates (`conditional_labels`). Either is as good as that linear
+        model: give age squared too where age does not act linearly.
+    class_weight : {None, "balanced"}
+        "balanced" weights every sample's training loss by n / (classes x samples of its class), so
+        that a rare class counts as much as a common one. Held-out losses are not weighted.
     random_state : int
         The same call gives the same bytes, in whatever order samples, genes and pathways come.
     n_jobs : int
@@ -110,10 +129,14 @@ def crossfit(
     check_counts(folds=folds, seeds=seeds, epochs=epochs, batch_size=batch_size)
     check_counts(0, permutations=permutations, random_state=random_state)
     activation_function(activation)  # refused now rather than when the edges are reached
-    samples = read_samples(mask, X, y, task, groups, strata)
+    _check_class_weight(class_weight, task)
+    samples = read_samples(mask, X, y, task, groups, strata, covariates)
     n_classes = len(samples.classes) if task == "multiclass" else None
     rates = map(float, (learning_rate, dropout, l2))
-    settings = Settings(task, n_classes, activation, int(epochs), int(batch_size), *rates)
+    beside = () if samples.covariates is None else tuple(samples.covariates)
+    settings = Settings(
+        task, n_classes, activation, int(epochs), int(batch_size), *rates, beside, class_weight
+    )
     ordered = _sorted(mask)
     samples_of = samples._replace(X=samples.X[ordered.genes])
     plan = make_plan(ordered, samples_of, settings, folds, seeds, permutations, random_state)
@@ -143,27 +166,24 @@ def make_plan(
     """Fix everything that is random before anything is trained."""
     n = len(samples.X)
     held_out = outer_folds(n, folds, random_state, samples.groups, samples.strata)
-    index = permute_labels(
-        samples.numbers,
-        permutations,
-        random_state,
-        samples.groups,
-        samples.strata,
-        task=settings.task,
-    )
-    index = np.vstack([np.arange(n), index])
+    vectors = label_vectors(samples, settings.task, permutations, random_state)
+    beside = samples.covariates
     most = max(len(part) for part in held_out)
+    telling = 1.0  # share of the samples that tell a network's loss: those with an event
+    if settings.task == "survival":
+        check_folds(samples.numbers[:, 1], held_out)
+        telling = float(samples.numbers[:, 1].mean())
     return Plan(
         mask,
         samples.X.to_numpy(np.float32),
-        samples.numbers,
-        index,
+        vectors,
+        None if beside is None else beside.to_numpy(np.float32),
         held_out,
         samples.groups,
         [int(random_state) * 1000 + k for k in range(seeds)],
-        watched_share(n - most),
+        watched_share(telling * (n - most)),
         settings,
-        labels_a_block(len(index), seeds, most, mask),
+        labels_a_block(len(vectors), seeds, most, mask),
         int(random_state),
     )
 
@@ -185,7 +205,7 @@ def _edge_effects(
     jobs = (delayed(edge_block)(plan, block, folder, positions) for block in plan.blocks)
     results = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
     bar = tqdm(results, total=len(plan.blocks), desc="edges", unit="block", disable=not progress)
-    total = np.zeros((len(plan.index), len(positions)))
+    total = np.zeros((len(plan.vectors), len(positions)))
     for block, sums in zip(plan.blocks, bar, strict=True):
         rows = total[block.first : block.first + plan.labels_a_block]
         rows += sums[: len(rows)]  # the last block is filled up
@@ -225,9 +245,11 @@ def _facts(plan: Plan, samples: Samples, mask: Mask) -> dict:
         "labels": digest(plan.labels, samples.y, samples.groups, samples.strata),
         "classes": samples.classes,
         **plan.settings._asdict(),
+        "covariates": list(plan.settings.covariates),
+        "covariate_values": None if plan.covariates is None else digest(plan.covariates),
         "folds": len(plan.held_out),
         "seeds": len(plan.seeds),
-        "permutations": len(plan.index) - 1,
+        "permutations": len(plan.vectors) - 1,
         "labels_a_block": plan.labels_a_block,
         "watched": plan.watched,
         "random_state": plan.random_state,
@@ -235,10 +257,19 @@ def _facts(plan: Plan, samples: Samples, mask: Mask) -> dict:
         "genes": plan.mask.shape[0],
         "subjects": None if plan.groups is None else len(np.unique(plan.groups)),
         "strata": None if samples.strata is None else len(np.unique(samples.strata)),
-        "attainable": attainable_note(
-            plan.labels, plan.settings.task, len(plan.index) - 1, samples.groups, samples.strata
-        ),
+        "attainable": attainable(samples, plan.settings.task, plan.vectors),
     }
+
+
+def _check_class_weight(class_weight: str | None, task: str) -> None:
+    if class_weight not in (None, "balanced") or (
+        class_weight and task not in ("binary", "multiclass")
+    ):
+        raise ArgumentError(
+            "class_weight must be None, or 'balanced' where there are classes. Received: "
+            f"class_weight={class_weight!r}, task={task!r}",
+            code="E-ARGUMENT",
+        )
 
 
 def check_counts(least: int = 1, **counts: int) -> None:

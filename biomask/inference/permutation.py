@@ -139,6 +139,8 @@ def freedman_lane(
     y is regressed on the covariates and an intercept; the residuals are permuted and added back
     to the fitted values: y_b = fitted + residual[index_b] (Freedman & Lane 1983; Winkler et al.
     2014, NeuroImage 92:381, table 2). Approximate, not exact, and good from a few dozen samples.
+    Where residuals move inside blocks only (strata, subjects), every block has an intercept of its
+    own: what differs between blocks must not pass for an effect of a covariate.
 
     Parameters
     ----------
@@ -170,7 +172,9 @@ def freedman_lane(
                 code="E-COVARIATES",
                 hint="Average the covariate over each subject.",
             )
-    design = np.column_stack([np.ones(len(y)), table[:, 1:]])
+    units = exchange_units(table, groups, strata)
+    blocks = np.eye(units.block.max() + 1)[units.block[units.unit]]  # their sum is the intercept
+    design = np.column_stack([blocks, table[:, 1:]])
     fitted = design @ np.linalg.lstsq(design, y, rcond=None)[0]
     residual = y - fitted
     if np.abs(residual).max() <= 1e-10 * np.abs(y).max():

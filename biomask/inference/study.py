@@ -43,7 +43,8 @@ class Study:
         ``gene``, ``pathway``, ``effect``, ``p``, ``q``, ``sign``, ``sign_agreement`` of the edges
         inside selected pathways.
     scores : DataFrame
-        Held-out scores, a row each ``fold`` and ``seed``.
+        Held-out scores, a row each ``fold`` and ``seed``; ``recall_CLASS`` is the share of that
+        class's samples that are predicted to be of it.
     stability : Series
         Mean Spearman correlation of the effects between ``seeds`` and between ``folds``, and
         Nogueira's index of the ``top`` selection with its interval.
@@ -51,7 +52,8 @@ class Study:
         The effects under permuted labels.
     predictions : DataFrame, indexed by sample
         ``y``, ``fold``, and the held-out ``prediction`` (``prediction_CLASS`` for several
-        classes), the mean over seeds: a probability, or a value.
+        classes), the mean over seeds: a probability, or a value. For survival ``time`` and
+        ``event`` instead of ``y``, and the log risk, less its mean over the fold.
     activity : DataFrame, samples x pathways
         Held-out activity, turned to rise with the pathway's genes; the mean over seeds.
     settings : dict

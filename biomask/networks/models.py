@@ -12,26 +12,32 @@ from keras import layers, regularizers
 
 from biomask.errors import ArgumentError, ModelError
 from biomask.masks.mask import Mask
+from biomask.networks.heads import (
+    HEAD,
+    covariate_head,
+    pathway_head,
+    start_head,
+    with_covariates,
+)
 from biomask.networks.initializers import (
     checked_replicates,
     checked_seed,
-    draw_edges,
-    name_hashes,
     replicate_seeds,
 )
 from biomask.networks.layers import MaskedDense
 from biomask.networks.replicates import ReplicateLoss, replicate_metrics
+from biomask.networks.survival import CoxLoss
 
 # The last layer is named after what it predicts, so a loaded model still knows its task.
 OUTPUT_OF_TASK = {
     "binary": "probability",
     "multiclass": "class_probabilities",
     "regression": "prediction",
+    "survival": "log_risk",
 }
 PATHWAYS = "pathways"
 DROPOUT = "pathways_dropout"
-HEAD = "head"  # the linear layer from pathways to the outcome
-_ACTIVATION = {"binary": "sigmoid", "multiclass": "softmax", "regression": "linear"}
+_ACTIVATION = {"binary": "sigmoid", "multiclass": "softmax"}  # linear for the other tasks
 
 
 def build_model(
@@ -44,6 +50,7 @@ def build_model(
     learning_rate: float = 1e-3,
     replicates: int | None = None,
     *,
+    covariates: int | Sequence[str] | None = None,
     signed: bool = False,
     kernel: str = "auto",
     kernel_initializer="glorot_uniform",
@@ -52,13 +59,16 @@ def build_model(
     """genes -> pathways (masked) -> outcome, compiled and ready for `fit`.
 
     Layers: ``genes`` (input), ``pathways`` (`MaskedDense`), ``pathways_dropout``, ``head``
-    (linear), and the output: ``probability``, ``class_probabilities`` or ``prediction``.
+    (linear), and the output: ``probability``, ``class_probabilities``, ``prediction`` or
+    ``log_risk``. With covariates also ``covariates`` (input) and ``covariates_head``, added to
+    ``head``.
 
     Parameters
     ----------
     mask : Mask or 2-D 0/1 array, shape (n_genes, n_pathways)
-    task : {"binary", "multiclass", "regression"}
-        Labels are 0/1, 0 to n_classes - 1, or numbers.
+    task : {"binary", "multiclass", "regression", "survival"}
+        Labels are 0/1, 0 to n_classes - 1, numbers, or pairs of time and event (1 seen, 0
+        censored), for which the loss is that of `biomask.networks.survival.CoxLoss`.
     n_classes : int, optional
         For "multiclass", and only there.
     activation : str
@@ -72,6 +82,10 @@ def build_model(
     replicates : int, optional
         Train this many independent networks as one. They share no parameter, and the loss is
         summed over them, so that each trains as if alone.
+    covariates : int or sequence of str, optional
+        How many covariates (age, batch) there are beside the genes, or their names. They enter the
+        linear head only, with weights that start at zero and do not decay; scale them as you
+        scale the genes.
     signed, kernel, kernel_initializer
         As in `MaskedDense`.
     seed : int or sequence of int, optional
@@ -81,9 +95,11 @@ def build_model(
     Returns
     -------
     keras.Model
-        Input ``(batch, n_genes)`` float32, columns in the order of ``mask.genes``. Output
+        Input ``(batch, n_genes)`` float32, columns in the order of ``mask.genes``; with covariates
+        ``{"genes": (batch, n_genes), "covariates": (batch, k)}``. Output
         ``(batch, 1)``, or ``(batch, n_classes)``; with replicates ``(batch, R)`` or
-        ``(batch, R, n_classes)``, and y is ``(batch,)`` or one column for each replicate.
+        ``(batch, R, n_classes)``, and y is ``(batch,)`` or one column for each replicate, with a
+        last axis of 2 for "survival".
 
     Raises
     ------
@@ -109,11 +125,16 @@ def build_model(
     genes = keras.Input((pathways.mask.shape[0],), name="genes", dtype="float32")
     x = pathways(genes)
     x = layers.Dropout(dropout, seed=pathways.seed[0], name=DROPOUT)(x)
-    head = _head(n_outputs, replicates, decay)
-    x = head(x)
-    outcome = layers.Activation(_ACTIVATION[task], name=OUTPUT_OF_TASK[task], dtype="float32")(x)
-    _start_head(head, pathways)
-    model = keras.Model(genes, outcome, name="biomask")
+    # No bias where a constant added to all outputs changes no loss: it would only follow rounding.
+    head = pathway_head(n_outputs, replicates, decay, bias=task != "survival")
+    x, inputs = head(x), genes
+    if covariates is not None:
+        beside, x = with_covariates(x, covariates, n_outputs, replicates)
+        inputs = [genes, beside]
+    final = _ACTIVATION.get(task, "linear")
+    outcome = layers.Activation(final, name=OUTPUT_OF_TASK[task], dtype="float32")(x)
+    start_head(head, pathways)
+    model = keras.Model(inputs, outcome, name="biomask")
     compile_model(model, learning_rate)
     return model
 
@@ -121,7 +142,9 @@ def build_model(
 def compile_model(model: keras.Model, learning_rate: float) -> None:
     """Give the model Adam, and the loss and the metrics of its task."""
     task, replicates = task_of(model), pathway_layer(model).replicates
-    if replicates is not None:
+    if task == "survival":  # concordance counts pairs of samples, which batches would part
+        loss, metrics = CoxLoss(), [] if not replicates else replicate_metrics(task, replicates)
+    elif replicates is not None:
         loss, metrics = ReplicateLoss(task), replicate_metrics(task, replicates)
     elif task == "binary":
         loss, metrics = "binary_crossentropy", ["accuracy", keras.metrics.AUC(name="auc")]
@@ -147,10 +170,12 @@ def restart(model: keras.Model, seeds: Sequence[int]) -> None:
     pathways, head = pathway_layer(model), model.get_layer(HEAD)
     pathways.seed = _drawn(list(seeds), pathways.replicates)
     pathways.kernel.assign(pathways.initial_edges(pathways.kernel.shape))
-    _start_head(head, pathways)
-    biases = [pathways.bias, head.bias]
+    start_head(head, pathways)
+    beside = covariate_head(model)
+    zeros = [pathways.bias, head.bias, None if beside is None else beside.kernel]
+    zeros = [v for v in zeros if v is not None]
     state = [v for v in model.optimizer.variables if v.name != "learning_rate"]
-    for variable in biases + state:
+    for variable in zeros + state:
         variable.assign(tf.zeros_like(variable))
 
 
@@ -183,7 +208,7 @@ def take_replicate(model: keras.Model, replicate: int) -> keras.Model:
             f"replicate must be from 0 to {layer.replicates - 1}. Received: {replicate!r}",
             code="E-ARGUMENT",
         )
-    task = task_of(model)
+    task, beside = task_of(model), covariate_head(model)
     single = build_model(
         layer.mask,
         task,
@@ -192,6 +217,7 @@ def take_replicate(model: keras.Model, replicate: int) -> keras.Model:
         dropout=model.get_layer(DROPOUT).rate,
         l2=float(layer.kernel_regularizer.l2) if layer.kernel_regularizer else 0.0,
         learning_rate=float(model.optimizer.learning_rate),
+        covariates=None if beside is None else beside.names,
         signed=layer.signed,
         kernel=layer.kernel_kind,
         kernel_initializer=layer.kernel_initializer,
@@ -199,11 +225,15 @@ def take_replicate(model: keras.Model, replicate: int) -> keras.Model:
     )
     kernel, bias = layer.get_weights()
     single.get_layer(PATHWAYS).set_weights([kernel[:, replicate], bias[replicate]])
-    kernel, bias = head.get_weights()
-    n_pathways = layer.mask.shape[1]
-    single.get_layer(HEAD).set_weights(
-        [kernel[replicate].reshape(n_pathways, -1), bias[replicate].reshape(-1)]
+    alone = single.get_layer(HEAD)
+    alone.set_weights(
+        [
+            w[replicate].reshape(v.shape)
+            for w, v in zip(head.get_weights(), alone.weights, strict=True)
+        ]
     )
+    if beside is not None:
+        covariate_head(single).kernel.assign(beside.kernel[replicate : replicate + 1])
     return single
 
 
@@ -242,35 +272,6 @@ def task_of(model: keras.Model) -> str:
             hint="Pass a model made by biomask.build_model.",
         )
     return names[last]
-
-
-def _head(n_outputs: int, replicates: int | None, decay) -> layers.Layer:
-    if replicates is None:
-        return layers.Dense(n_outputs, kernel_regularizer=decay, name=HEAD)
-    several = n_outputs > 1
-    return layers.EinsumDense(
-        "brp,rpc->brc" if several else "brp,rp->br",
-        output_shape=(replicates, n_outputs) if several else (replicates,),
-        bias_axes="rc" if several else "r",
-        kernel_regularizer=decay,
-        name=HEAD,
-    )
-
-
-def _start_head(head: layers.Layer, pathways: MaskedDense) -> None:
-    """Glorot-uniform weights drawn by name and seed, like those of the masked layer."""
-    shape = tuple(head.kernel.shape)
-    n_pathways = pathways.mask.shape[1]
-    n_outputs = int(np.prod(shape)) // (n_pathways * (pathways.replicates or 1))
-    sources = np.repeat(name_hashes(pathways.mask.pathways), n_outputs)
-    targets = np.tile(name_hashes([f"output {c}" for c in range(n_outputs)]), n_pathways)
-    glorot = keras.initializers.GlorotUniform()
-    fans = np.full(len(sources), n_pathways), np.full(len(sources), n_outputs)
-    drawn = {
-        seed: draw_edges(glorot, seed, sources, targets, *fans)
-        for seed in dict.fromkeys(pathways.seed)
-    }
-    head.kernel.assign(np.stack([drawn[seed] for seed in pathways.seed]).reshape(shape))
 
 
 def _drawn(seed: int | Sequence[int] | None, replicates: int | None) -> list[int]:

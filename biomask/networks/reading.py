@@ -80,7 +80,8 @@ def gene_attributions(
     """Integrated gradients of the head's output (the logit) with respect to every gene.
 
     ``(x - x0) * integral of d f(x0 + a (x - x0)) / dx over a from 0 to 1``, Sundararajan et al.
-    2017 (ICML), equation 1, by the Gauss-Legendre rule. A row sums to f(x) - f(x0).
+    2017 (ICML), equation 1, by the Gauss-Legendre rule. A row sums to f(x) - f(x0); covariates add
+    the same to both.
 
     Parameters
     ----------
@@ -110,7 +111,7 @@ def gene_attributions(
         )
     X = as_frame(X, layer.mask.genes)
     start = _baseline(layer, baseline)
-    logit = keras.Model(model.input, model.get_layer(HEAD).output)
+    logit = keras.Model(model.inputs[0], model.get_layer(HEAD).output)
     nodes, shares = np.polynomial.legendre.leggauss(steps)
 
     @tf.function(reduce_retracing=True)

@@ -165,6 +165,9 @@ def _prediction(study: Study) -> str:
 
 def _annotation(study: Study, comparison: pd.DataFrame | None) -> str:
     name = "Is the annotation better than random masks?"
+    if study.settings["task"] == "survival":
+        words = "Not tested: compare_models, which would, has no survival models to compare with."
+        return _section(name, f"<p>{words}</p>")
     if comparison is None:
         words = html.escape(methods.not_compared())
         return _section(name, f"<p>{words}</p>", _code(methods.compare_call(study)))
@@ -178,7 +181,7 @@ def _annotation(study: Study, comparison: pd.DataFrame | None) -> str:
 
 
 def _methods(study: Study) -> str:
-    references = "\n".join(f"<li>{html.escape(entry)}</li>" for entry in methods.REFERENCES)
+    references = "\n".join(f"<li>{html.escape(entry)}</li>" for entry in methods.references(study))
     return _section(
         "Methods",
         '<p class="soft screen">To paste into a paper; one click selects it.</p>',

@@ -102,6 +102,9 @@ def prediction(study: Study) -> Figure:
         classes = study.settings["classes"]
         counts = pd.crosstab(table["y"].astype(str), chosen)
         ax = plots.plot_confusion(counts.reindex(index=classes, columns=classes, fill_value=0))
+    elif task == "survival":
+        ax = plots.plot_survival(table)
+        caption += " Risks are relative to the mean of the fold; ticks are censored samples."
     else:
         ax = _observed(table["y"].astype(float), table["prediction"])
     return Figure(*_svg(ax), "Held-out predictions against the truth; see the table.", caption)

@@ -194,7 +194,9 @@ def _directions(study: Study, table: pd.DataFrame) -> list[Column]:
     classes = study.settings["classes"]
     meaning = "where samples go when the genes of the pathway go up"
     if "direction" in table:
-        ways = classes if study.settings["task"] == "binary" else ["lower", "higher"]
+        ways = {"binary": classes, "survival": ["lower risk", "higher risk"]}.get(
+            study.settings["task"], ["lower", "higher"]
+        )
         texts = [MISSING if pd.isna(d) or d == 0 else ways[int(d > 0)] for d in table["direction"]]
         keys = list(table["direction"])
     else:
@@ -221,6 +223,8 @@ def _constant(study: Study) -> dict[str, float]:
     """Scores of always answering the same."""
     if study.settings["task"] == "regression":
         return {"squared_error": 1.0, "r2": 0.0}
+    if study.settings["task"] == "survival":
+        return {"partial_loss": chance_loss(study), "concordance": 0.5}
     common = study.predictions["y"].value_counts(normalize=True).max()
     return {"log_loss": chance_loss(study), "accuracy": float(common), "auc": 0.5}
 
