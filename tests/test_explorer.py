@@ -220,24 +220,46 @@ def test_neighbours_by_hand(source):
     assert details(source, EVIL).inseparable == []
 
 
-def test_a_hierarchy_gives_parents_children_and_the_genes_of_children():
-    table = example_study().pathways
-    above = table.loc[["Twin one"]].rename(index={"Twin one": "Immune <system>"})
-    top = above.rename(index={"Immune <system>": "Everything"})
-    table = pd.concat([table, above, top]).assign(level=[1] * 13 + [2, 3], parents="")
-    table.loc[["Interferon alpha", "Interferon gamma"], "parents"] = "Immune <system>"
-    table.loc["Immune <system>", "parents"] = "Everything; no such pathway"
-    source = study_source(example_study(pathways=table))
-    assert details(source, "Interferon alpha").parents == ["Immune <system>"]
-    shown = details(source, "Immune <system>")
-    assert shown.parents == ["Everything"]
-    assert shown.children == ["Interferon alpha", "Interferon gamma"]
-    assert list(shown.genes["gene"]) == ["IFIT1", "IFIT3", "IRF7", "MX1", "STAT1"]
-    assert len(details(source, "Everything").genes) == 5
-    explorer = bm.explore(example_study(pathways=table))
-    explorer.choose("Immune <system>")  # has neither activity nor null: shown without them
-    assert [h.column for h in source.headings][2] == "level"
-    assert {"Everything", "Interferon alpha"} <= set(buttons(explorer._neighbours))
+@pytest.fixture(scope="module")
+def hierarchy():
+    sets = {
+        "Leaf <one>": ["a", "b"],
+        "Leaf two": ["b", "c", "d"],
+        "Middle": ["a", "b", "c", "d"],
+        "Root": ["a", "b", "c", "d", "e"],
+    }
+    relations = pd.DataFrame(
+        {"child": ["Leaf <one>", "Leaf two", "Middle"], "parent": ["Middle", "Middle", "Root"]}
+    )
+    return bm.read_hierarchy(bm.Mask.from_sets(sets), relations, min_genes=1)
+
+
+def test_a_hierarchy_gives_parents_children_and_the_genes_of_children(hierarchy):
+    explorer = bm.explore(hierarchy)
+    explorer.choose("Middle")
+    shown = explorer._details
+    assert shown.parents == ["Root"]
+    assert shown.children == ["Leaf <one>", "Leaf two"]
+    assert sorted(shown.genes["gene"]) == ["a", "b", "c", "d"]
+    assert {"Root", "Leaf <one>", "Leaf two"} <= set(buttons(explorer._neighbours))
+    press(explorer._neighbours._family, "Root")
+    assert explorer.chosen == "Root"
+
+
+def test_a_study_of_a_hierarchy_has_levels_and_relatives(hierarchy):
+    names = hierarchy.pathways
+    facts = hierarchy.table.loc[names, ["level", "parents"]]
+    study = example_study()
+    pathways = study.pathways.iloc[: len(names)].set_axis(names)
+    wide = {part: getattr(study, part).iloc[:, : len(names)].set_axis(names, axis=1)
+            for part in ("activity", "null", "effects")}  # fmt: skip
+    source = study_source(
+        study.replace(mask=hierarchy, pathways=pathways.join(facts), edges=study.edges[:0], **wide)
+    )
+    assert [heading.column for heading in source.headings][2] == "level"
+    assert details(source, "Leaf two").parents == ["Middle"]
+    assert sorted(details(source, "Middle").genes["gene"]) == ["a", "b", "c", "d"]
+    assert set(Finder(source).find(Query(genes="a c")).table.index) == {"Middle", "Root"}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pandas as pd
 from biomask.errors import ArgumentError
 from biomask.inference.study import Study
 from biomask.masks.alignment import Aligned
+from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
 from biomask.views.explorer_details import groupings
 from biomask.views.explorer_source import aligned_source, mask_source, study_source
@@ -14,7 +15,7 @@ from biomask.views.explorer_widgets import Explorer
 
 
 def explore(
-    source: Study | Mask | Aligned, *, groups: pd.Series | pd.DataFrame | None = None
+    source: Study | Mask | Hierarchy | Aligned, *, groups: pd.Series | pd.DataFrame | None = None
 ) -> Explorer:
     """Widgets to look around in a study or a mask; the last line of a notebook cell shows them.
 
@@ -32,7 +33,7 @@ def explore(
 
     Parameters
     ----------
-    source : Study, Mask or Aligned
+    source : Study, Mask, Hierarchy or Aligned
     groups : Series or DataFrame, indexed by sample, optional
         Of a study: what else to group the activity by, such as the cell type. Samples are matched
         by name.
@@ -46,13 +47,13 @@ def explore(
     Raises
     ------
     ArgumentError
-        `source` is neither, or `groups` does not fit the samples of the study.
+        `source` is none of these, or `groups` does not fit the samples of the study.
     """
     if isinstance(source, Study):
         return Explorer(study_source(source), groupings(source, groups))
-    if not isinstance(source, Mask | Aligned):
+    if not isinstance(source, Mask | Hierarchy | Aligned):
         raise ArgumentError(
-            f"explore needs a Study, a Mask or what align returned. Received: "
+            f"explore needs a Study, a Mask, a Hierarchy or what align returned. Received: "
             f"{type(source).__name__}",
             code="E-EXPLORE",
             hint="crossfit makes a study, load_study reads one from its file.",
@@ -61,4 +62,5 @@ def explore(
         raise ArgumentError(
             "groups belong to the samples of a study; a mask has none", code="E-EXPLORE"
         )
-    return Explorer(mask_source(source) if isinstance(source, Mask) else aligned_source(source), {})
+    of = aligned_source if isinstance(source, Aligned) else mask_source
+    return Explorer(of(source), {})

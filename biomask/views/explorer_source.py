@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.overlap import nearest
 from biomask.views.explorer_relatives import parents_of
 from biomask.views.report_text import design, heading, unresolved
@@ -96,7 +97,7 @@ class Source:
 
 def study_source(study: Study) -> Source:
     """The pathways of a study with their effects and p-values."""
-    table = study.pathways
+    table, mask = study.pathways, _flat(study.mask)
     parents = parents_of(table)
     headings = [
         Heading("pathway", "Pathway", "sort by name", 0),
@@ -126,9 +127,9 @@ def study_source(study: Study) -> Source:
         [part for part in headings if part.column in (*table.columns, "pathway")],
         "effect",
         measures,
-        study.mask.genes,
-        _members(study.mask, table.index, parents),
-        study.mask.descriptions.reindex(table.index, fill_value=""),
+        mask.genes,
+        _members(mask, table.index),
+        mask.descriptions.reindex(table.index, fill_value=""),
         parents,
         study,
     )
@@ -150,31 +151,24 @@ def seed_table(study: Study, seed: int) -> pd.DataFrame:
     )
 
 
-def _members(mask: Mask, names: pd.Index, parents: dict[str, list[str]]) -> sparse.csc_array:
-    """The genes of these pathways; one above the mask has those of its children."""
-    place = mask.pathways.get_indexer(names)
-    own = (mask.to_scipy() != 0).astype(np.float32)
-    empty = sparse.csc_array((own.shape[0], 1), dtype=np.float32)
-    members = sparse.csc_array(sparse.hstack([own, empty], format="csc")[:, place])
-    if not parents:
-        return members
-    at = {name: i for i, name in enumerate(names)}
-    up = [(at[child], at[p]) for child, found in parents.items() for p in found]
-    child, parent = np.array(up).T
-    shape = (len(names), len(names))
-    step = sparse.csc_array((np.ones(len(up), np.float32), (child, parent)), shape=shape)
-    while True:  # once a level
-        more = sparse.csc_array(((members + members @ step) != 0).astype(np.float32))
-        if more.nnz == members.nnz:
-            return members
-        members = more
+def _flat(mask: Mask | Hierarchy) -> Mask:
+    """From the genes straight to every pathway, those of upper levels too."""
+    return mask.flatten() if isinstance(mask, Hierarchy) else mask
+
+
+def _members(mask: Mask, names: pd.Index) -> sparse.csc_array:
+    """The genes of these pathways, 0/1."""
+    members = sparse.csc_array((mask.to_scipy() != 0).astype(np.float32))
+    return members[:, mask.pathways.get_indexer(names)]
 
 
 # ------------------------------------------------------------------------ of a mask
 
 
-def mask_source(mask: Mask, coverage: pd.DataFrame | None = None) -> Source:
+def mask_source(mask: Mask | Hierarchy, coverage: pd.DataFrame | None = None) -> Source:
     """The pathways of a mask: how large they are, and how near to another one."""
+    parents = parents_of(mask.table) if isinstance(mask, Hierarchy) else {}
+    mask = _flat(mask)
     members = sparse.csc_array((mask.to_scipy() != 0).astype(np.float32))
     which, index = nearest(members)
     table = pd.DataFrame(
@@ -220,6 +214,7 @@ def mask_source(mask: Mask, coverage: pd.DataFrame | None = None) -> Source:
         mask.genes,
         members,
         mask.descriptions,
+        parents,
         coverage=coverage,
     )
 
