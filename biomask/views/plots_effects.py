@@ -68,7 +68,7 @@ def plot_effects(pathways: pd.DataFrame, *, n: int = 20, ax: Axes | None = None)
         ax.text(1.02, row, tables.p_text(p), transform=place, va="center", fontsize=7)
     ax.spines["left"].set_visible(False)
     ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(4))
-    ax.set_xlabel("Effect (rise in held-out loss)")
+    ax.set_xlabel("Held-out effect")
     _effects_legend(ax, band, "selected" in top)
     tables.show_count(ax, len(top), len(table), "pathways")
     return ax

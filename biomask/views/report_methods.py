@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from biomask.views.report_text import LEVEL, LOSS_NAME, UNIT, some
+from biomask.views import report_latent
+from biomask.views.report_text import LATENT, LEVEL, LOSS_NAME, UNIT, some
 
 if TYPE_CHECKING:
     from biomask.inference.study import Study
@@ -41,6 +42,10 @@ def references(study: Study) -> tuple[str, ...]:
     return (*REFERENCES, _FREEDMAN_LANE if s["task"] == "regression" else _BERRETT)
 
 
+_EDGES = (
+    "Connections were tested in the same way inside selected pathways only, with the false "
+    "discovery rate corrected for the selection (Benjamini & Bogomolov 2014). "
+)
 _PARTIAL = (
     " The loss is the negative log partial likelihood (Cox 1972); risk sets are those of the batch "
     "in training, with ties after Efron (1977), and those of the fold on held-out samples, with "
@@ -71,6 +76,8 @@ def _aim(s: dict) -> str:
         return f"tell “{s['classes'][1]}” from “{s['classes'][0]}”"
     if s["task"] == "survival":
         return "predict the time to the event"
+    if s["task"] == LATENT:
+        return report_latent.aim(s)
     return f"tell {len(s['classes'])} classes apart" if s["classes"] else "predict the outcome"
 
 
@@ -122,6 +129,8 @@ def _given_covariates(s: dict) -> str:
 
 def _effect(study: Study) -> str:
     s = study.settings
+    if s["task"] == LATENT:
+        return report_latent.METHODS
     unit = UNIT.get(s["task"], "nats")
     return (
         "The effect of a pathway is the mean increase of the loss on held-out samples "
@@ -140,15 +149,16 @@ def _tests(study: Study) -> str:
     if s.get("strata"):
         moved += f" within {s['strata']} strata"
     top = int(study.stability["top"])
+    repeated, edges = "Everything was repeated", _EDGES
+    if s["task"] == LATENT:  # no network saw a label
+        repeated, edges = "The comparison was repeated", ""
     return (
-        f"Everything was repeated for {s['permutations']:,} permutations of the {moved}, which "
+        f"{repeated} for {s['permutations']:,} permutations of the {moved}, which "
         "gives p = (1 + number of permutations with an effect at least as large) / "
         f"({s['permutations']:,} + 1) (Phipson & Smyth 2010), family-wise p-values by single-step "
         "max-T on effects standardised for each pathway (Westfall & Young 1993) and q-values "
         f"(Benjamini & Hochberg 1995). Pathways with a family-wise p or q of at most {LEVEL:g} "
-        "were selected. Connections were tested in the same way inside selected pathways only, "
-        "with the false discovery rate corrected for the selection (Benjamini & Bogomolov 2014). "
-        f"{_given_covariates(s)}"
+        f"were selected. {edges}{_given_covariates(s)}"
         "Stability is the mean pairwise Spearman correlation of the effects between seeds and "
         f"between folds, and the index of Nogueira et al. (2018) for the top {top} of them. "
         "Pathways with a Jaccard index of at least 0.8 are reported as not separable."
