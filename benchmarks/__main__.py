@@ -14,7 +14,16 @@ import time
 
 from benchmarks.report import write_report
 
-PARTS = ("one_network", "replicates", "crossover", "floor", "memory", "equality", "studies")
+PARTS = (
+    "one_network",
+    "replicates",
+    "crossover",
+    "floor",
+    "memory",
+    "equality",
+    "studies",
+    "explorer",
+)
 
 
 def main() -> None:

@@ -33,6 +33,7 @@ _HOME = {
     ),
     "biomask.masks.writers": ("write_gmt", "write_edges"),
     "biomask.masks.alignment": ("align", "Aligned", "AlignmentReport"),
+    "biomask.masks.modalities": ("split_modality",),
     "biomask.networks.layers": ("MaskedDense",),
     "biomask.networks.models": ("build_model", "take_replicate"),
     "biomask.networks.replicates": ("ReplicateEarlyStopping",),
@@ -49,6 +50,7 @@ _HOME = {
     "biomask.inference.study": ("Study", "load_study"),
     "biomask.views.figures": ("save_figure",),
     "biomask.views.report": ("report",),
+    "biomask.views.explorer": ("explore",),
     "biomask.datasets": (
         "load_dataset",
         "load_gene_sets",

@@ -285,7 +285,7 @@ def test_label_vectors_that_fill_up_the_last_block_count_nowhere(
 
     def garbage(plan, block):
         Y = real(plan, block)
-        left = len(plan.index) - block.first
+        left = len(plan.vectors) - block.first
         if left < plan.labels_a_block:
             Y[:, left * len(plan.seeds) :] = 1 - Y[:, left * len(plan.seeds) :]
         return Y
@@ -377,7 +377,7 @@ def test_the_label_vectors_of_whole_subjects_are_whole():
     mask, X, _ = problem()
     groups = pd.Series(np.arange(80) // 4, index=X.index)
     plan = plan_of(mask, X, (groups % 2), groups)
-    for row in plan.labels[plan.index]:
+    for row in plan.vectors:
         assert (pd.Series(row).groupby(plan.groups).nunique() == 1).all()
 
 
@@ -577,3 +577,40 @@ def test_settings_hold_everything_that_was_asked_for(binary):
     assert settings["labels_a_block"] == 7
     left_out = {"mask", "X", "y", "groups", "strata", "n_jobs", "checkpoint", "progress"}
     assert set(inspect.signature(bm.crossfit).parameters) - left_out <= settings.keys()
+
+
+# ---------------------------------------------------------------------------- classes
+
+
+def test_recall_is_by_class_and_name():
+    y = np.array([0.0, 0, 0, 1, 1])
+    logits = np.array([-1.0, -2, 1, 3, -1])[:, None]
+    assert assembly._recall(y, logits, ["ctrl", "stim"]) == pytest.approx(
+        {"recall_ctrl": 2 / 3, "recall_stim": 1 / 2}
+    )
+    several = np.array([[2.0, 1, 0], [0, 2, 1], [2, 1, 0]])
+    found = assembly._recall(np.array([0.0, 1, 1]), several, ["a", "b", "c"])
+    assert list(found) == ["recall_a", "recall_b", "recall_c"]
+    assert list(found.values())[:2] == [1, 0.5]
+    assert np.isnan(found["recall_c"])
+
+
+def test_a_rare_class_is_found_when_classes_are_balanced():
+    mask = decoy_mask(jaccard_index=0.4, n_decoys=2, n_pathways=8, size=6)
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(80, len(mask.genes))), columns=mask.genes)
+    y = pd.Series(np.where(np.arange(80) % 8 == 0, "rare", "common"))
+    X.loc[y == "rare", mask.to_sets()["planted"]] += 0.7
+    call = {**CALL, "permutations": 0, "seeds": 1}
+    plain = bm.crossfit(mask, X, y, **call).scores
+    balanced = bm.crossfit(mask, X, y, class_weight="balanced", **call)
+    assert balanced.scores["recall_rare"].mean() > plain["recall_rare"].mean() + 0.1
+    assert balanced.settings["class_weight"] == "balanced"
+    assert balanced.predictions["y"].unique().tolist() == ["rare", "common"]
+
+
+@pytest.mark.parametrize(("weight", "task"), [("equal", "binary"), ("balanced", "regression")])
+def test_class_weights_need_classes(weight, task):
+    mask, X, y = problem(task)
+    with pytest.raises(ArgumentError, match="class_weight must be None, or 'balanced' where"):
+        bm.crossfit(mask, X, y, task, class_weight=weight, **CALL)

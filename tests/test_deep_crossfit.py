@@ -184,13 +184,17 @@ def test_no_order_changes_a_byte_and_a_checkpoint_belongs_to_its_hierarchy(leaf_
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-@pytest.mark.parametrize("task", ["multiclass", "regression"])
+@pytest.mark.parametrize("task", ["multiclass", "regression", "survival"])
 def test_other_tasks_find_the_leaf_and_its_edges(task, monkeypatch):
     monkeypatch.setattr(assembly, "LEVEL", 1.0)  # the edges of every unit
     rng = np.random.default_rng(0)
     X = pd.DataFrame(rng.normal(size=(90, 8)), columns=HIER.genes)
     score = X["g0"] + X["g1"]
-    y = pd.cut(score, 3, labels=list("abc")).astype(str) if task == "multiclass" else score
+    y = {
+        "multiclass": pd.cut(score, 3, labels=list("abc")).astype(str),
+        "regression": score,
+        "survival": pd.DataFrame({"time": np.exp(-score), "event": rng.integers(0, 4, 90) > 0}),
+    }[task]
     study = bm.crossfit(HIER, X, y, task, **{**CALL, "permutations": 1})
     assert study.pathways["effect"].idxmax() == "a"
     assert len(study.edges) == HIER.n_edges
@@ -200,6 +204,29 @@ def test_other_tasks_find_the_leaf_and_its_edges(task, monkeypatch):
     }  # fmt: skip
     assert (best["sign"] == 1).all()  # however the units of a seed are turned
     assert (best["sign_agreement"] == 1).all()
+
+
+def test_covariates_stay_where_they_are():
+    """They enter the head beside the units: what they add is in the outputs, not in an effect."""
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(90, 8)), columns=HIER.genes)
+    age = pd.DataFrame({"age": rng.normal(size=90)})
+    y = X["g0"] + X["g1"] + 2 * age["age"]
+    few = {**CALL, "permutations": 1}
+    with_age = bm.crossfit(HIER, X, y, "regression", covariates=age, **few)
+    without = bm.crossfit(HIER, X, y, "regression", **few)
+    assert with_age.pathways["effect"].idxmax() == "a"
+    assert with_age.scores["r2"].mean() > without.scores["r2"].mean() + 0.3
+
+
+def test_an_autoencoder_takes_no_hierarchy():
+    X = pd.DataFrame(np.zeros((10, 8)), columns=HIER.genes)
+    with pytest.raises(ArgumentError, match="flatten"):
+        bm.crossfit(HIER, X, [0, 1] * 5, "autoencoder")
+    with pytest.raises(ArgumentError, match="flatten"):
+        bm.build_model(HIER, "autoencoder")
+    with pytest.raises(ArgumentError, match="skip=True"):
+        bm.build_model(HIER[0], "autoencoder", skip=True)
 
 
 def test_pathways_with_the_same_genes_below_are_not_separable():

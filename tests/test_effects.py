@@ -293,7 +293,7 @@ def test_errors(change, error, text):
 
 def test_tied_times_share_one_risk_set():
     # Two deaths at time 1 among three: both risk sets hold all three samples (Breslow).
-    loss = losses._partial_likelihood(
+    loss = losses.partial_likelihood(
         np.zeros((3, 1)), np.array([1.0, 1.0, 2.0]), np.array([1.0, 1.0, 1.0])
     )
     np.testing.assert_allclose(loss[:, 0], [math.log(3), math.log(3), 0.0])

@@ -369,6 +369,7 @@ def test_rewiring_keeps_every_degree_and_every_carried_unit():
         changed += after != before
     assert changed > 2
     assert told(other)[-1] == ("rewired", "seed 3")
+    assert build(residual=True).rewire(0).residual
     assert hier == many()
 
 
@@ -382,8 +383,9 @@ def test_config_round_trip(hier):
 
 
 def test_config_keeps_the_text_of_every_unit_at_every_level():
-    sets = bm.Mask.from_sets(SETS, descriptions={name: f"id {name}" for name in SETS})
-    hier = bm.Hierarchy.from_sets(sets, frame(PAIRS))
+    sets = bm.Mask.from_sets({**SETS, "E": "e"}, descriptions={n: f"id {n}" for n in "RABCDIE"})
+    hier = bm.Hierarchy.from_sets(sets, frame([*PAIRS, ("E", "B")]))
+    assert hier.computed(1).tolist() == ["A", "B"]
     back = hierarchy_from_config(json.loads(json.dumps(hierarchy_to_config(hier))))
     for before, after in zip(hier, back, strict=True):
         assert after.descriptions.to_dict() == before.descriptions.to_dict()
@@ -533,6 +535,9 @@ def test_align_builds_the_hierarchy_of_the_genes_that_are_there():
     assert coverage["kept"].all()
     assert aligned.report.only_in_mask.tolist() == ["g", "x"]
     assert hier == build()
+    narrow = bm.align(hier, X, min_genes=1, max_genes=1)
+    assert narrow.mask == aligned.mask
+    assert narrow.report.coverage["kept"].all()
 
 
 def test_align_drops_small_pathways_and_says_so():
@@ -645,11 +650,11 @@ def test_reactome_depths_against_networkx(reactome):
 
 
 def test_reactome_beside_p_net():
-    """P-NET has 1,387, 1,066, 447, 147 and 26 units in its five levels, of a release of 2018.
+    """P-NET has 1,387, 1,066, 447, 147 and 26 units in its five levels, of another release.
 
     It repeats a branch cut short as a copy at every deeper level, so what it counts at one are the
-    pathways of that depth and all leaves above. Here every pathway is one unit: 2,259 of them (and
-    194 of own genes) instead of 3,509.
+    pathways of that depth (there by the shortest path) and all leaves above. Here every pathway is
+    one unit: 2,259 of them (and 194 of own genes) instead of 3,509.
     """
     hier = bm.load_hierarchy("reactome", max_depth=5)
     table = hier.table[hier.table["kind"] != "own genes"]

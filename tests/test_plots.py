@@ -614,6 +614,9 @@ def every_plot(name="A"):
         "effects": lambda **k: plots.plot_effects(table, n=8, **k),
         "null": lambda **k: plots.plot_null(np.arange(99), 100, **k),
         "stability": lambda **k: plots.plot_stability(table, n=8, **k),
+        "survival": lambda **k: plots.plot_survival(
+            pd.DataFrame({"time": [1, 2, 3], "event": [1, 0, 1], "prediction": [1, 2, 3]}), **k
+        ),
         "qq": lambda **k: plots.plot_pvalue_qq(pd.DataFrame({name: [0.1, 0.5]}), **k),
         "power": lambda **k: plots.plot_power(power, **k),
         "comparison": lambda **k: plots.plot_comparison(scores, **k),

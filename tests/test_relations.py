@@ -119,6 +119,12 @@ def test_names_win_over_descriptions():
     assert hier.table.loc["C", "parents"] == ""
 
 
+def test_a_name_is_clear_even_where_it_describes_others():
+    sets = bm.Mask.from_sets({"A": "ab", "B": "a", "C": "c"}, descriptions={"A": "B", "C": "B"})
+    hier = bm.read_hierarchy(sets, pd.DataFrame({"child": ["B"], "parent": ["A"]}))
+    assert hier.table.loc["B", "parents"] == "A"
+
+
 def test_what_was_read_is_noted(tmp_path):
     report = read(tmp_path, REACTOME, gmt=GMT + "\nApoptosis\tR-HSA-4\tc\td\n").report
     assert report["action"].tolist() == [

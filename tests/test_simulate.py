@@ -208,7 +208,8 @@ def test_same_seed_same_data_and_the_truth_does_not_change_expression():
     ("arguments", "error", "text"),
     [
         ({"active": ["P1", "P9"]}, bm.MaskError, "'P9'"),
-        ({"task": "survival"}, bm.ArgumentError, "received 'survival'"),
+        ({"task": "ranking"}, bm.ArgumentError, "received 'ranking'"),
+        ({"task": "survival", "censoring": 1.0}, bm.ArgumentError, "censoring must be 0 to"),
         ({"n_samples": 1}, bm.ArgumentError, "n_samples must be at least 2, received 1"),
         ({"task": "multiclass", "n_classes": 1}, bm.ArgumentError, "n_classes"),
         ({"gene_correlation": 1.0}, bm.ArgumentError, "gene_correlation"),

@@ -18,7 +18,7 @@ from biomask.inference.labels import read_samples
 from biomask.inference.training import Settings
 from biomask.storage import read_zip, write_zip
 
-TABLES = ("pathways", "edges", "scores", "null", "predictions", "activity")
+TABLES = ("pathways", "edges", "scores", "null", "predictions", "activity", "effects")
 SETS = {
     "<b>one</b> & \"two\" 'é'": ["g0", "g1", "g2", "g3"],
     "twin": ["g4", "g5", "g6", "g7", "g8"],
@@ -64,7 +64,7 @@ def made(
             }
         )
     study = assembly.assemble(plan, samples, blocks, crossfit._facts(plan, samples, mask))
-    edges = rng.normal(size=(len(plan.index), mask.n_edges))
+    edges = rng.normal(size=(len(plan.vectors), mask.n_edges))
     study = assembly.with_edges(study, plan, np.arange(mask.n_edges), edges, blocks)
     return assembly.in_given_order(study, mask, samples)
 
@@ -97,6 +97,18 @@ def test_effects_p_values_and_the_null_by_hand():
     assert table["size"].tolist() == [4, 5, 5, 2]
     assert table["not_separable"].tolist() == [pd.NA, 1, 1, pd.NA]
     assert table["p_fwer"].iloc[0] == 1, "what never changes cannot be significant"
+
+
+def test_effects_of_folds_and_seeds_average_to_those_of_the_study():
+    sums = np.zeros((20, 2, 4))
+    sums[0] = [[1, 2, 3, 4], [9, 8, 7, 6]]
+    study = made(labels(20), effects=sums)
+    # ten samples a fold; rows as in the scores: fold 0 with seeds 0 and 1, then fold 1
+    np.testing.assert_allclose(study.effects.iloc[:2], sums[0] / 10)
+    np.testing.assert_allclose(study.effects.iloc[2:], sums[0] / 10)
+    assert study.scores[["fold", "seed"]].to_numpy().tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
+    np.testing.assert_allclose(study.effects.mean(), study.pathways["effect"])
+    assert list(study.effects.columns) == list(study.pathways.index)
 
 
 def test_ranks_and_stability_by_hand():
@@ -221,6 +233,16 @@ def test_the_same_study_has_the_same_bytes(tmp_path):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     bm.load_study(tmp_path / "a").save(tmp_path / "c")
     assert (tmp_path / "a").read_bytes() == (tmp_path / "c").read_bytes()
+
+
+def test_a_file_written_without_the_effects_of_seeds_is_read(study, tmp_path):
+    study.save(tmp_path / "s")
+    manifest, members = read_zip(tmp_path / "s")
+    older = {name: content for name, content in members.items() if "effects" not in name}
+    write_zip(tmp_path / "t", older, {k: v for k, v in manifest.items() if k != "members"})
+    found = bm.load_study(tmp_path / "t")
+    assert found.effects.empty
+    assert_same(found.replace(effects=study.effects), study)
 
 
 def test_no_changed_byte_goes_unseen(study, tmp_path):

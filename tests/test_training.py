@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from reference_network import Network, train
+from sklearn.utils.class_weight import compute_class_weight
 
 import biomask as bm
 from biomask.errors import ModelError
@@ -134,3 +135,36 @@ def test_pre_activations_of_some_pathways_are_those_of_all(mask, dropping):
     every = training.pre_activations(mask, np.arange(6), *trained, fitted[0])
     some = training.pre_activations(mask, np.array([1, 4]), *trained, fitted[0])
     np.testing.assert_allclose(some, every[:, :, [1, 4]], atol=1e-6)
+
+
+def test_class_weights_are_those_of_scikit_learn_for_every_label_vector():
+    rng = np.random.default_rng(0)
+    Y = rng.choice(3, size=(50, 4), p=[0.6, 0.3, 0.1])
+    found = training.balanced_weights(Y, 3)
+    for r in range(4):
+        expected = compute_class_weight("balanced", classes=np.arange(3), y=Y[:, r])
+        np.testing.assert_allclose(found[r], expected, rtol=1e-6)
+    Y[Y == 1] = 0  # a class that is not there
+    found = training.balanced_weights(Y, 3)[0]
+    expected = compute_class_weight("balanced", classes=np.array([0, 2]), y=Y[:, 0])
+    np.testing.assert_allclose(found, [expected[0], 0, expected[1]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_a_balanced_network_is_that_of_the_rare_class_repeated(mask, task):
+    """4, 8 (and 12) samples of the classes, against 24 of each, in one batch."""
+    rng = np.random.default_rng(2)
+    sizes = [4, 8] if task == "binary" else [4, 8, 12]
+    y = np.repeat(np.arange(len(sizes)), sizes).astype(np.float32)
+    X = rng.normal(size=(len(y), 15)).astype(np.float32)
+    often = np.repeat(np.arange(len(y)), np.repeat([24 // k for k in sizes], sizes))
+    n_classes = 3 if task == "multiclass" else None
+    settings = Settings(task, n_classes, "tanh", 3, 100, RATE, 0.0, DECAY)
+    networks = []
+    for rows, weight in ((np.arange(len(y)), "balanced"), (often, None)):
+        trainer = BlockTrainer(mask, settings._replace(class_weight=weight), 2)
+        part = X[rows], np.repeat(y[rows, None], 2, axis=1)
+        trainer.fit(part, part, [1, 2], ORDER)
+        networks.append([trainer.edges(), trainer.unit_bias(), *trainer.head()])
+    for weighted, repeated in zip(*networks, strict=True):
+        np.testing.assert_allclose(weighted, repeated, atol=2e-5)

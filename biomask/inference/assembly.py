@@ -26,6 +26,7 @@ from biomask.inference.stability import (
     stability_wording,
 )
 from biomask.inference.study import Study
+from biomask.inference.survival import survival_score
 from biomask.inference.wired import wired
 from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
@@ -55,11 +56,31 @@ def assemble(plan: Plan, samples: Samples, blocks: list[dict], facts: dict) -> S
         for block, arrays in zip(plan.blocks, blocks, strict=True)
         if block.first == 0
     }
-    pathways = _pathway_table(plan, effects, each, first, samples.classes)
+    directions = _directions(plan, first, samples.classes)
+    pathways = pathway_table(plan.mask, effects, each, directions)
     by_seed = sums[:, 0].sum(axis=0)
-    stability = _stability(by_seed, each.mean(axis=1), each)
+    stability = stability_of(by_seed, each.mean(axis=1), each)
     null = pd.DataFrame(effects[1:], columns=plan.mask.pathways)
     null.index.name = "permutation"
+    return Study(
+        mask=plan.mask,
+        pathways=pathways,
+        edges=no_edges(),
+        scores=_scores(plan, first, samples.classes),
+        stability=stability,
+        null=null,
+        predictions=_predictions(plan, samples, first),
+        activity=by_sample(plan, samples, [first[f]["activity"] for f in sorted(first)]),
+        settings=facts,
+        notes=shared_notes(pathways, null, stability, facts),
+        effects=pd.DataFrame(each.reshape(-1, each.shape[-1]), columns=plan.mask.pathways),
+    )
+
+
+def shared_notes(
+    pathways: pd.DataFrame, null: pd.DataFrame, stability: pd.Series, facts: dict
+) -> list[str]:
+    """What has to be said with the tables of any task."""
     selected = int(pathways["selected"].sum())
     notes = [
         facts["attainable"],
@@ -67,18 +88,7 @@ def assemble(plan: Plan, samples: Samples, blocks: list[dict], facts: dict) -> S
         stability_wording(float(stability["seeds"])),
         f"{selected} of {len(pathways)} pathways are selected (p_fwer or q at most {LEVEL})",
     ]
-    return Study(
-        mask=plan.mask,
-        pathways=pathways,
-        edges=_no_edges(),
-        scores=_scores(plan, first),
-        stability=stability,
-        null=null,
-        predictions=_predictions(plan, samples, first),
-        activity=_by_sample(plan, samples, [first[f]["activity"] for f in sorted(first)]),
-        settings=facts,
-        notes=[note for note in notes if note],
-    )
+    return [note for note in notes if note]
 
 
 def with_edges(
@@ -136,6 +146,7 @@ def in_given_order(study: Study, mask: Mask | Hierarchy, samples: Samples) -> St
         null=study.null[mask.pathways],
         predictions=study.predictions.loc[samples.given],
         activity=study.activity.loc[samples.given, mask.pathways],
+        effects=study.effects[mask.pathways],
     )
 
 
@@ -144,41 +155,62 @@ def fold_sums(plan: Plan, arrays: list[np.ndarray]) -> np.ndarray:
     by_fold: dict[int, list[np.ndarray]] = {}
     for block, array in zip(plan.blocks, arrays, strict=True):
         by_fold.setdefault(block.fold, []).append(array)
-    n_labels = len(plan.index)
+    n_labels = len(plan.vectors)
     return np.stack([np.concatenate(by_fold[f])[:n_labels] for f in sorted(by_fold)])
 
 
-def _pathway_table(plan: Plan, effects, each, first: dict, classes: list[str]) -> pd.DataFrame:
+def pathway_table(
+    mask: Mask | Hierarchy,
+    effects: np.ndarray,
+    each: np.ndarray,
+    directions: dict[str, np.ndarray],
+) -> pd.DataFrame:
+    """`Study.pathways`.
+
+    Parameters
+    ----------
+    mask : Mask or Hierarchy
+    effects : float array, shape (B + 1, P)
+        Of every label vector.
+    each : float array, shape (folds, seeds, P)
+        Of the real labels.
+    directions : dict
+        Name of a column to its values, (P,).
+    """
     p = p_values(effects)
     table = pd.DataFrame(
         {
-            "size": plan.mask.sizes(),
+            "size": mask.sizes(),
             "effect": effects[0],
             "p": p,
             "p_fwer": fwer_p_values(effects),
             "q": q_values(p),
         },
-        index=plan.mask.pathways,
+        index=mask.pathways,
     )
     null = effects[1:] if len(effects) > 1 else np.full((1, effects.shape[1]), np.nan)
     table["null_mean"] = null.mean(axis=0)
     table["null_low"], table["null_high"] = np.quantile(null, [0.05, 0.95], axis=0)
     table["selected"] = (table["p_fwer"] <= LEVEL) | (table["q"] <= LEVEL)
-    table = table.join(rank_summary(each.reshape(-1, each.shape[-1]), plan.mask.pathways))
+    table = table.join(rank_summary(each.reshape(-1, each.shape[-1]), mask.pathways))
+    table = table.assign(**directions)
+    if not isinstance(mask, Hierarchy):
+        return table.join(not_separable(mask))
+    return table.join(not_separable(mask.flatten())).join(mask.table[["level", "depth", "parents"]])
+
+
+def _directions(plan: Plan, first: dict, classes: list[str]) -> dict[str, np.ndarray]:
+    """Signed effects: the mean over seeds and folds, folds weighted by their samples."""
     signed = np.stack([first[f]["direction"].mean(axis=0) for f in sorted(first)])
     held = [len(plan.held_out[f]) for f in sorted(first)]
     with np.errstate(invalid="ignore"):
         mean = np.ma.average(np.ma.masked_invalid(signed), axis=0, weights=held).filled(np.nan)
     if mean.ndim == 1:
-        table["direction"] = mean
-    else:
-        for c, name in enumerate(classes):
-            table[f"direction_{name}"] = mean[:, c]
-    reading = wired(plan.mask, plan.settings)
-    return table.join(not_separable(reading.flat)).join(reading.facts())
+        return {"direction": mean}
+    return {f"direction_{name}": mean[:, c] for c, name in enumerate(classes)}
 
 
-def _stability(by_seed: np.ndarray, by_fold: np.ndarray, each: np.ndarray) -> pd.Series:
+def stability_of(by_seed: np.ndarray, by_fold: np.ndarray, each: np.ndarray) -> pd.Series:
     """Agreement of the ranking over seeds and over folds, and of the top of it."""
     rows = each.reshape(-1, each.shape[-1])
     m = min(TOP, max(1, rows.shape[1] // 2))
@@ -196,14 +228,25 @@ def _stability(by_seed: np.ndarray, by_fold: np.ndarray, each: np.ndarray) -> pd
     )
 
 
-def _scores(plan: Plan, first: dict) -> pd.DataFrame:
+def _scores(plan: Plan, first: dict, classes: list[str]) -> pd.DataFrame:
     """How well each network of the real labels predicts its held-out samples."""
     rows = []
     for fold in sorted(first):
         y = plan.labels[plan.held_out[fold]]
         for k, outputs in enumerate(np.moveaxis(first[fold]["outputs"], 1, 0)):
-            rows.append({"fold": fold, "seed": k, **score(y, outputs, plan.settings.task)})
+            found = score(y, outputs, plan.settings.task)
+            rows.append({"fold": fold, "seed": k, **found, **_recall(y, outputs, classes)})
     return pd.DataFrame(rows)
+
+
+def _recall(y: np.ndarray, outputs: np.ndarray, classes: list[str]) -> dict[str, float]:
+    """Share of each class's samples that are predicted to be of it; NaN where it has none."""
+    found = outputs.argmax(axis=1) if outputs.shape[1] > 1 else outputs[:, 0] > 0
+    right = found == y
+    return {
+        f"recall_{name}": float(right[y == c].mean()) if (y == c).any() else float("nan")
+        for c, name in enumerate(classes)
+    }
 
 
 def score(y: np.ndarray, outputs: np.ndarray, task: str) -> dict[str, float]:
@@ -211,18 +254,20 @@ def score(y: np.ndarray, outputs: np.ndarray, task: str) -> dict[str, float]:
 
     Parameters
     ----------
-    y : array, shape (n,)
+    y : array, shape (n,), or (n, 2) for survival
     outputs : float array, shape (n, C)
-        The head's outputs: logits, or values.
+        The head's outputs: logits, values, or log risks.
     task : str
 
     Returns
     -------
     dict
         ``log_loss``, ``accuracy`` and, for two classes, ``auc`` (NaN when only one is there); or
-        ``squared_error`` and ``r2``, in units of the variance of y.
+        ``squared_error`` and ``r2``, in units of the variance of y; or those of `survival_score`.
     """
     outputs = outputs.astype(np.float64)
+    if task == "survival":
+        return survival_score(y, outputs[:, 0])
     if task == "regression":
         error = float(np.mean((y - outputs[:, 0]) ** 2))
         return {"squared_error": error, "r2": 1 - error / float(np.var(y)) if np.var(y) else np.nan}
@@ -249,21 +294,28 @@ def _predictions(plan: Plan, samples: Samples, first: dict) -> pd.DataFrame:
             outputs = special.expit(outputs)
         elif task == "multiclass":
             outputs = special.softmax(outputs, axis=2)
+        elif task == "survival":  # a partial likelihood gives no level that folds would share
+            outputs -= outputs.mean(axis=0)
         parts.append(outputs.mean(axis=1))
     if task == "regression":
         parts = [part * samples.y.std(ddof=0) + samples.y.mean() for part in parts]
     several = [f"prediction_{name}" for name in samples.classes]
     names = several if task == "multiclass" else ["prediction"]
-    frame = _by_sample(plan, samples, parts, names)
+    frame = by_sample(plan, samples, parts, names)
+    frame.insert(0, "fold", fold_column(plan))
+    given = samples.y if task == "survival" else samples.y.rename("y")
+    return pd.concat([given, frame], axis=1)
+
+
+def fold_column(plan: Plan) -> np.ndarray:
+    """The fold in which each sample is held out, int, shape (n,)."""
     fold = np.empty(len(plan.X), int)
     for f, part in enumerate(plan.held_out):
         fold[part] = f
-    frame.insert(0, "y", samples.y)
-    frame.insert(1, "fold", fold)
-    return frame
+    return fold
 
 
-def _by_sample(plan: Plan, samples: Samples, parts: list[np.ndarray], columns=None) -> pd.DataFrame:
+def by_sample(plan: Plan, samples: Samples, parts: list[np.ndarray], columns=None) -> pd.DataFrame:
     """Arrays of the held-out samples of each fold, as one table in the order of X."""
     columns = plan.mask.pathways if columns is None else columns
     values = np.empty((len(plan.X), len(columns)), parts[0].dtype)
@@ -272,7 +324,8 @@ def _by_sample(plan: Plan, samples: Samples, parts: list[np.ndarray], columns=No
     return pd.DataFrame(values, index=samples.X.index, columns=columns)
 
 
-def _no_edges() -> pd.DataFrame:
+def no_edges() -> pd.DataFrame:
+    """`Study.edges` without a row."""
     text, number = pd.Series(dtype=object), pd.Series(dtype=float)
     columns = {"gene": text, "pathway": text, "effect": number, "p": number, "q": number}
     return pd.DataFrame({**columns, "sign": pd.Series(dtype=int), "sign_agreement": number})

@@ -38,10 +38,10 @@ class Plan:
     ----------
     mask : Mask or Hierarchy
     X : float32 array, shape (n, genes)
-    labels : array, shape (n,)
-        As the networks see them: 0/1, class numbers, or standardised values.
-    index : int array, shape (B + 1, n)
-        Label vector b is ``labels[index[b]]``; row 0 is the real one.
+    vectors : float32 array, shape (B + 1, n)
+        The label vectors, as the networks see them: 0/1, class numbers, or standardised values;
+        (B + 1, n, 2) for survival. Row 0 is the real one.
+    covariates : float32 array, shape (n, k), or None
     held_out : list of int arrays
         Positions of the held-out samples of each fold.
     groups : int array, shape (n,), or None
@@ -57,8 +57,8 @@ class Plan:
 
     mask: Mask | Hierarchy
     X: np.ndarray
-    labels: np.ndarray
-    index: np.ndarray
+    vectors: np.ndarray
+    covariates: np.ndarray | None
     held_out: list[np.ndarray]
     groups: np.ndarray | None
     seeds: list[int]
@@ -68,9 +68,14 @@ class Plan:
     random_state: int
 
     @property
+    def labels(self) -> np.ndarray:
+        """The real label vector, shape (n,)."""
+        return self.vectors[0]
+
+    @property
     def blocks(self) -> list[Block]:
         """All blocks, fold by fold."""
-        starts = range(0, len(self.index), self.labels_a_block)
+        starts = range(0, len(self.vectors), self.labels_a_block)
         return [Block(f, s) for f in range(len(self.held_out)) for s in starts]
 
 
@@ -99,6 +104,14 @@ class Part(NamedTuple):
     fitted: np.ndarray
     watched: np.ndarray
     X: np.ndarray
+    covariates: np.ndarray | None
+
+    def inputs(self, rows: np.ndarray):
+        """What the networks take: genes, and covariates where there are any."""
+        genes = self.X[rows]
+        if self.covariates is None:
+            return genes
+        return {"genes": genes, "covariates": self.covariates[rows]}
 
 
 def labels_a_block(n_labels: int, n_seeds: int, n_held: int, mask: Mask | Hierarchy) -> int:
@@ -109,8 +122,8 @@ def labels_a_block(n_labels: int, n_seeds: int, n_held: int, mask: Mask | Hierar
     return -(-n_labels // n_blocks)
 
 
-def watched_share(n_training: int) -> float:
-    """The share of this many training samples that early stopping looks at, or 0."""
+def watched_share(n_training: float) -> float:
+    """The share of this many training samples, or events, that early stopping looks at, or 0."""
     return WATCHED if WATCHED * n_training >= MIN_WATCHED else 0.0
 
 
@@ -121,23 +134,30 @@ def run_block(plan: Plan, block: Block, folder: Path) -> None:
         return
     part = split(plan, block.fold)
     Y = _label_columns(plan, block)
-    trainer = _trainer(plan.mask, plan.settings, Y.shape[1])
+    trainer = trainer_of(plan.mask, plan.settings, Y.shape[1])
     steps = trainer.fit(
-        (part.X[part.fitted], Y[part.fitted]),
-        (part.X[part.watched], Y[part.watched]),
+        (part.inputs(part.fitted), Y[part.fitted]),
+        (part.inputs(part.watched), Y[part.watched]),
         plan.seeds * plan.labels_a_block,
-        _seed(plan.random_state, 2, block.fold, block.first),
+        block_seed(plan.random_state, 2, block.fold, block.first),
     )
-    reading = wired(plan.mask, plan.settings)
-    held = reading.read(trainer, part.X[part.held_out], part.X[part.training])
+    reading, beside = wired(plan.mask, plan.settings), part.covariates
+    held = reading.read(
+        trainer,
+        part.X[part.held_out],
+        part.X[part.training],
+        None if beside is None else beside[part.held_out],
+    )
     effects = reading.unit_effects(held, Y[part.held_out])
     arrays = {
         "effects": effects.reshape(plan.labels_a_block, len(plan.seeds), -1),
         "steps": steps.astype(np.int64),
         "head": held.head,
-        "head_bias": held.bias,
+        "head_bias": trainer.head()[1],
         "outputs": held.outputs,
     }
+    if beside is not None:
+        arrays["covariates"] = trainer.covariate_weights()
     if block.first == 0:
         arrays |= _of_real_labels(plan, part, held.first(len(plan.seeds)))
     units = {"edges": held.edges, "unit_bias": trainer.unit_bias()}
@@ -174,7 +194,7 @@ def edge_block(plan: Plan, block: Block, folder: Path, edges: np.ndarray) -> np.
         part.X[part.training],
         _label_columns(plan, block)[part.held_out],
         edges,
-        lambda: _trainer(plan.mask, plan.settings, units["edges"].shape[1]),
+        lambda: trainer_of(plan.mask, plan.settings, units["edges"].shape[1]),
     )
     return total.reshape(plan.labels_a_block, len(plan.seeds), -1).mean(axis=1)
 
@@ -182,22 +202,27 @@ def edge_block(plan: Plan, block: Block, folder: Path, edges: np.ndarray) -> np.
 def split(plan: Plan, fold: int) -> Part:
     """The fold's parts, scaled by the mean and the deviation of its training samples.
 
-    Genes that are constant there become 0; nothing goes beyond ten deviations.
+    Genes, or covariates, that are constant there become 0; nothing goes beyond ten deviations.
     """
     held_out = plan.held_out[fold]
     training = np.setdiff1d(np.arange(len(plan.X)), held_out)
-    seed = _seed(plan.random_state, 1, fold)
+    seed = block_seed(plan.random_state, 1, fold)
     fitted, watched = training, training[:0]
     if plan.watched:
         fitted, watched = inner_split(training, plan.watched, seed, plan.groups)
-    mean = plan.X[training].mean(axis=0, dtype=np.float64)
-    sd = plan.X[training].std(axis=0, dtype=np.float64)
+    beside = None if plan.covariates is None else _scaled(plan.covariates, training)
+    return Part(held_out, training, fitted, watched, _scaled(plan.X, training), beside)
+
+
+def _scaled(X: np.ndarray, training: np.ndarray) -> np.ndarray:
+    mean = X[training].mean(axis=0, dtype=np.float64)
+    sd = X[training].std(axis=0, dtype=np.float64)
     constant = sd <= 1e-6 * np.maximum(np.abs(mean), 1e-6)
     scale = np.where(constant, np.inf, sd)
-    scaled = np.empty(plan.X.shape, np.float32)
+    scaled = np.empty(X.shape, np.float32)
     for i in range(0, len(scaled), 512):  # in float64, a few rows at a time
-        scaled[i : i + 512] = ((plan.X[i : i + 512] - mean) / scale).clip(-10, 10)
-    return Part(held_out, training, fitted, watched, scaled)
+        scaled[i : i + 512] = ((X[i : i + 512] - mean) / scale).clip(-10, 10)
+    return scaled
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], manifest: Mapping) -> None:
@@ -231,17 +256,20 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 def _label_columns(plan: Plan, block: Block) -> np.ndarray:
     """The labels of every network of a block, (n, R): label vector by label vector, all seeds.
 
-    The last block is filled up with the real labels, so that all blocks have the same shape.
+    For survival (n, R, 2). The last block is filled up with the real labels, so that all blocks
+    have the same shape.
     """
     rows = np.arange(block.first, block.first + plan.labels_a_block)
-    rows = np.where(rows < len(plan.index), rows, 0)
-    return np.repeat(plan.labels[plan.index[rows]].T, len(plan.seeds), axis=1)
+    rows = np.where(rows < len(plan.vectors), rows, 0)
+    return np.repeat(plan.vectors[rows].swapaxes(0, 1), len(plan.seeds), axis=1)
 
 
 @functools.lru_cache(maxsize=2)
-def _trainer(mask: Mask | Hierarchy, settings: Settings, replicates: int) -> BlockTrainer:
+def trainer_of(mask: Mask | Hierarchy, settings: Settings, replicates: int) -> BlockTrainer:
+    """A trainer, compiled once for all folds and blocks of its size."""
     return BlockTrainer(mask, settings, replicates)
 
 
-def _seed(*numbers: int) -> int:
+def block_seed(*numbers: int) -> int:
+    """A seed that is its own for every sequence of numbers."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])

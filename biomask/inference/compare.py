@@ -84,7 +84,7 @@ random_state, progress, activation
     Raises
     ------
     ArgumentError, DataError
-        As in `crossfit`.
+        As in `crossfit`; and task="survival" is refused.
     """
     if isinstance(mask, Hierarchy):
         raise ArgumentError(
@@ -92,8 +92,23 @@ random_state, progress, activation
             code="E-ARGUMENT",
             hint="Pass hierarchy.flatten(), in which every pathway reads the genes below it.",
         )
+    if task == "autoencoder":
+        raise ArgumentError(
+            "compare_models compares predictions of y, and an autoencoder makes none. "
+            "Received: task='autoencoder'",
+            code="E-TASK",
+            hint="With two groups as y, task='binary' asks whether the mask helps to predict them.",
+        )
     check_counts(folds=folds, seeds=seeds, rewired=rewired, epochs=epochs, batch_size=batch_size)
     check_counts(0, random_state=random_state)
+    if task == "survival":
+        raise ArgumentError(
+            "compare_models has no task 'survival': most of what it compares with has no partial "
+            "likelihood",
+            code="E-TASK",
+            hint="crossfit(task='survival') scores held-out samples; a baseline to hold beside it "
+            "is lifelines.CoxPHFitter on pathway means.",
+        )
     samples = read_samples(mask, X, y, task, groups, strata)
     n_classes = len(samples.classes) if task == "multiclass" else None
     settings = Settings(task, n_classes, activation, epochs, batch_size, learning_rate, dropout, l2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -24,16 +25,19 @@ from biomask.inference.blocks import (
     watched_share,
 )
 from biomask.inference.checkpoint import digest, study_folder
+from biomask.inference.conditional import attainable, label_vectors
 from biomask.inference.folds import outer_folds
 from biomask.inference.labels import Samples, read_samples
-from biomask.inference.permutation import attainable_note, permute_labels
+from biomask.inference.latent import TASK as AUTOENCODER
+from biomask.inference.latent import assemble_latent, latent_block
 from biomask.inference.study import Study
+from biomask.inference.survival import check_folds
 from biomask.inference.training import Settings
 from biomask.inference.wired import wired
 from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
 from biomask.masks.steps import sorted_hierarchy
-from biomask.networks.models import check_outputs
+from biomask.networks.arguments import check_one_level, check_outputs
 
 
 def crossfit(
@@ -57,6 +61,8 @@ def crossfit(
     progress: bool = True,
     *,
     activation: str = "tanh",
+    covariates=None,
+    class_weight: str | None = None,
     outputs: str = "all",
 ) -> Study:
     """What each pathway adds to the prediction of held-out samples, and whether that is chance.
@@ -71,6 +77,10 @@ def crossfit(
     Scaling and early stopping happen inside the training part of each fold. Edges are measured in
     the same way inside the selected pathways.
 
+    With ``task="autoencoder"`` y only names two groups: the networks reconstruct X, and the effect
+    of a pathway is the difference of its held-out latent activity between the groups, in standard
+    deviations (`biomask.inference.latent`). There are no edges then.
+
     Parameters
     ----------
     mask : Mask or Hierarchy
@@ -80,8 +90,14 @@ def crossfit(
     X : DataFrame (samples x genes), AnnData, what `align` returned, or array (samples, genes)
         Normalised expression, on a log scale; scaled here. Matched to the mask by gene name.
     y : Series (matched to X by its index) or array, shape (n_samples,)
-        Two classes, several, or numbers, by `task`. The class that sorts last is the positive one.
-    task : {"binary", "multiclass", "regression"}
+        Two classes, several, numbers, or two groups, by `task`. The class that sorts last is the
+        positive one. For "survival" a DataFrame with the columns ``time`` and ``event`` (1 seen, 0
+        censored), or an array (n_samples, 2), time first. The two are permuted together, which
+        tests whether either has to do with expression: where censoring does, pass what it follows
+        as `strata`.
+    task : {"binary", "multiclass", "regression", "survival", "autoencoder"}
+        The loss of "survival" is the negative log partial likelihood: in training with tied events
+        after Efron, its risk sets those of the batch; held out after Breslow, those of the fold.
     groups : Series or array, optional
         The subject of every sample. Subjects are held out whole, and permuted whole where their
         label is constant.
@@ -92,9 +108,20 @@ def crossfit(
         At most; where an epoch has fewer than 8 steps, as many epochs as make 8 count as one, so
         that small data sets are trained too. Where 15 % of the training part are at least 50
         samples, they are watched instead of fitted: a network keeps the weights with which their
-        loss was lowest, and stops when that has not fallen for 80 steps.
+        loss was lowest, and stops when that has not fallen for 80 steps. For "survival" 50 events
+        are asked of them.
     batch_size, learning_rate, dropout, l2, activation
         As in `build_model`.
+    covariates : DataFrame (samples x covariates), optional
+        Age, batch, ...: matched to X by its index; text, categories and booleans become 0/1
+        columns. They are scaled as the genes are and enter the linear head beside the pathways,
+        where an ablation leaves them in place. Labels are then permuted given the covariates:
+        residuals of a regression (`freedman_lane`), classes by their probabilities in a logistic
+        regression on the covariates (`conditional_labels`). Either is as good as that linear
+        model: give age squared too where age does not act linearly.
+    class_weight : {None, "balanced"}
+        "balanced" weights every sample's training loss by n / (classes x samples of its class), so
+        that a rare class counts as much as a common one. Held-out losses are not weighted.
     outputs : {"all", "top"}
         As in `build_model`. With "all" a hierarchy predicts better, but what an inner pathway says
         is mostly read from its parts; with "top" all must pass through the pathways above, which
@@ -121,24 +148,27 @@ def crossfit(
     """
     check_counts(folds=folds, seeds=seeds, epochs=epochs, batch_size=batch_size)
     check_counts(0, permutations=permutations, random_state=random_state)
-    check_outputs(outputs)
     activation_function(activation)  # refused now rather than when the edges are reached
-    samples = read_samples(mask, X, y, task, groups, strata)
+    _check_class_weight(class_weight, task)
+    check_outputs(outputs)
+    check_one_level(task, isinstance(mask, Hierarchy), skip=False)
+    samples = read_samples(mask, X, y, task, groups, strata, covariates)
     n_classes = len(samples.classes) if task == "multiclass" else None
     rates = map(float, (learning_rate, dropout, l2))
-    settings = Settings(
-        task, n_classes, activation, int(epochs), int(batch_size), *rates, outputs=outputs
-    )
+    beside = () if samples.covariates is None else tuple(samples.covariates)
+    sizes = int(epochs), int(batch_size)
+    settings = Settings(task, n_classes, activation, *sizes, *rates, beside, class_weight, outputs)
     ordered = _sorted(mask)
     samples_of = samples._replace(X=samples.X[ordered.genes])
     plan = make_plan(ordered, samples_of, settings, folds, seeds, permutations, random_state)
     facts = _facts(plan, samples, mask)
+    latent = task == AUTOENCODER
     with study_folder(checkpoint, facts) as folder:
-        _run(plan, folder, n_jobs, progress)
+        _run(latent_block if latent else run_block, plan, folder, n_jobs, progress)
         blocks = [read_arrays(folder / block.file) for block in plan.blocks]
-        study = assemble(plan, samples, blocks, facts)
+        study = (assemble_latent if latent else assemble)(plan, samples, blocks, facts)
         selected = np.flatnonzero(study.pathways["selected"])
-        if len(selected):
+        if len(selected) and not latent:
             targets = wired(plan.mask, plan.settings).targets
             positions = np.flatnonzero(np.isin(targets, selected))
             effects = _edge_effects(plan, folder, positions, n_jobs, progress)
@@ -159,35 +189,34 @@ def make_plan(
     """Fix everything that is random before anything is trained."""
     n = len(samples.X)
     held_out = outer_folds(n, folds, random_state, samples.groups, samples.strata)
-    index = permute_labels(
-        samples.numbers,
-        permutations,
-        random_state,
-        samples.groups,
-        samples.strata,
-        task=settings.task,
-    )
-    index = np.vstack([np.arange(n), index])
+    vectors = label_vectors(samples, settings.task, permutations, random_state)
+    beside = samples.covariates
     most = max(len(part) for part in held_out)
+    telling = 1.0  # share of the samples that tell a network's loss: those with an event
+    if settings.task == "survival":
+        check_folds(samples.numbers[:, 1], held_out)
+        telling = float(samples.numbers[:, 1].mean())
     return Plan(
         mask,
         samples.X.to_numpy(np.float32),
-        samples.numbers,
-        index,
+        vectors,
+        None if beside is None else beside.to_numpy(np.float32),
         held_out,
         samples.groups,
         [int(random_state) * 1000 + k for k in range(seeds)],
-        watched_share(n - most),
+        watched_share(telling * (n - most)),
         settings,
-        labels_a_block(len(index), seeds, most, mask),
+        len(vectors)  # labels change no autoencoder: one block a fold
+        if settings.task == AUTOENCODER
+        else labels_a_block(len(vectors), seeds, most, mask),
         int(random_state),
     )
 
 
-def _run(plan: Plan, folder: Path, n_jobs: int, progress: bool) -> None:
+def _run(run: Callable, plan: Plan, folder: Path, n_jobs: int, progress: bool) -> None:
     """Train what is not in the folder yet."""
     waiting = [block for block in plan.blocks if not (folder / block.file).exists()]
-    jobs = (delayed(run_block)(plan, block, folder) for block in waiting)
+    jobs = (delayed(run)(plan, block, folder) for block in waiting)
     bar = tqdm(total=len(waiting), desc="networks", unit="block", disable=not progress)
     with bar:
         for _ in Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs):
@@ -201,7 +230,7 @@ def _edge_effects(
     jobs = (delayed(edge_block)(plan, block, folder, positions) for block in plan.blocks)
     results = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
     bar = tqdm(results, total=len(plan.blocks), desc="edges", unit="block", disable=not progress)
-    total = np.zeros((len(plan.index), len(positions)))
+    total = np.zeros((len(plan.vectors), len(positions)))
     for block, sums in zip(plan.blocks, bar, strict=True):
         rows = total[block.first : block.first + plan.labels_a_block]
         rows += sums[: len(rows)]  # the last block is filled up
@@ -244,9 +273,11 @@ def _facts(plan: Plan, samples: Samples, mask: Mask | Hierarchy) -> dict:
         "labels": digest(plan.labels, samples.y, samples.groups, samples.strata),
         "classes": samples.classes,
         **plan.settings._asdict(),
+        "covariates": list(plan.settings.covariates),
+        "covariate_values": None if plan.covariates is None else digest(plan.covariates),
         "folds": len(plan.held_out),
         "seeds": len(plan.seeds),
-        "permutations": len(plan.index) - 1,
+        "permutations": len(plan.vectors) - 1,
         "labels_a_block": plan.labels_a_block,
         "watched": plan.watched,
         "random_state": plan.random_state,
@@ -254,10 +285,19 @@ def _facts(plan: Plan, samples: Samples, mask: Mask | Hierarchy) -> dict:
         "genes": plan.mask.shape[0],
         "subjects": None if plan.groups is None else len(np.unique(plan.groups)),
         "strata": None if samples.strata is None else len(np.unique(samples.strata)),
-        "attainable": attainable_note(
-            plan.labels, plan.settings.task, len(plan.index) - 1, samples.groups, samples.strata
-        ),
+        "attainable": attainable(samples, plan.settings.task, plan.vectors),
     }
+
+
+def _check_class_weight(class_weight: str | None, task: str) -> None:
+    if class_weight not in (None, "balanced") or (
+        class_weight and task not in ("binary", "multiclass")
+    ):
+        raise ArgumentError(
+            "class_weight must be None, or 'balanced' where there are classes. Received: "
+            f"class_weight={class_weight!r}, task={task!r}",
+            code="E-ARGUMENT",
+        )
 
 
 def check_counts(least: int = 1, **counts: int) -> None:

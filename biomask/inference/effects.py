@@ -44,7 +44,8 @@ def pathway_ablation(
     means : float array, shape (R, P)
         Mean activation of every unit over the training samples.
     weights, bias : float arrays, shapes (R, P, C) and (R, C)
-        The linear head. C is 1, or the number of classes when `task` is "multiclass".
+        The linear head. C is 1, or the number of classes when `task` is "multiclass". A bias of
+        shape (n, R, C) is what each sample has beside its pathways, such as its covariates.
     y : array
         Held-out labels, shape (n,) shared by all replicates or (n, R) one vector each: 0/1
         ("binary"), class number ("multiclass"), value ("regression"). For "survival" a last axis
@@ -133,7 +134,7 @@ def edge_ablation(
 
 
 def linear_output(h: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """z = h v + bias for every replicate: (n, R, P), (R, P, C), (R, C) -> (n, R, C)."""
+    """z = h v + bias for every replicate: (n, R, P), (R, P, C), ([n, ]R, C) -> (n, R, C)."""
     by_class = np.ascontiguousarray(np.moveaxis(weights, 2, 0))  # (C, R, P)
     return np.stack([np.einsum("nrp,rp->nr", h, v) for v in by_class], axis=-1) + bias
 
@@ -298,6 +299,8 @@ def _check_shapes(shape: tuple[int, ...], arrays: dict[str, np.ndarray], task: s
         "bias": sizes[::2],
         "outputs": (shape[0], *sizes[::2]),
     }
+    if "bias" in arrays and arrays["bias"].ndim == 3:
+        wanted["bias"] = wanted["outputs"]
     if len(shape) != 3 or any(array.shape != wanted[name] for name, array in arrays.items()):
         received = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
         raise ArgumentError(

@@ -10,6 +10,9 @@ import pandas as pd
 
 from biomask.errors import DataError
 
+# Tasks whose labels are names: exchanging two of them poses the same question.
+NAMED = ("binary", "multiclass", "autoencoder")
+
 
 class Exchange(NamedTuple):
     """Units whose labels may be exchanged inside blocks.
@@ -86,7 +89,7 @@ def count(units: Exchange) -> int:
 
 def symmetries(units: Exchange, task: str | None) -> int:
     """In how many ways the classes can be renamed without changing any block's counts."""
-    if task not in ("binary", "multiclass"):
+    if task not in NAMED:
         return 1
     alike = np.unique(_table(units), axis=1, return_counts=True)[1]
     return math.prod(math.factorial(int(k)) for k in alike)

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 
 from biomask.errors import ArgumentError, BiomaskWarning, DataError, listed
+from biomask.inference.covariates import covariate_columns, covariate_numbers
+from biomask.inference.survival import checked_outcome, event_ranks, read_outcome
 from biomask.masks.mask import Mask
 from biomask.masks.matrices import as_frame
 
-TASKS = ("binary", "multiclass", "regression")
+TASKS = ("binary", "multiclass", "regression", "survival", "autoencoder")
 
 
 class Samples(NamedTuple):
@@ -26,33 +28,36 @@ class Samples(NamedTuple):
     X : DataFrame, float32, samples x mask.genes
         Sorted by sample name: int, or str for names of any other kind.
     y : Series on X.index
-        Classes as str, int or bool; values as float64.
+        Classes as str, int or bool; values as float64. A DataFrame of time and event for survival.
     numbers : float32 array, shape (n,)
-        0 to C - 1, or y with mean 0 and deviation 1.
+        0 to C - 1, or y with mean 0 and deviation 1. For survival (n, 2), see `event_ranks`.
     classes : list of str
-        The class of each number; empty for regression.
+        The class of each number; empty for regression and survival.
     groups, strata : int arrays, shape (n,), or None
     given : Index
         The sample names in the order of the caller.
+    covariates : DataFrame, float64, samples x columns, or None
+        Categories are columns of 0 and 1; see `covariate_numbers`.
     """
 
     X: pd.DataFrame
-    y: pd.Series
+    y: pd.Series | pd.DataFrame
     numbers: np.ndarray
     classes: list[str]
     groups: np.ndarray | None
     strata: np.ndarray | None
     given: pd.Index
+    covariates: pd.DataFrame | None = None
 
 
-def read_samples(mask: Mask, X, y, task: str, groups=None, strata=None) -> Samples:
-    """Match X to the genes of the mask and y, groups, strata to the samples of X, all by name.
+def read_samples(mask: Mask, X, y, task: str, groups=None, strata=None, covariates=None) -> Samples:
+    """Match X to the genes of the mask, and all else to the samples of X, by name.
 
     Warns of samples that are copies of each other, and of genes that are the label itself.
 
     Parameters
     ----------
-    mask, X, y, task, groups, strata
+    mask, X, y, task, groups, strata, covariates
         See `biomask.crossfit`.
 
     Raises
@@ -76,18 +81,27 @@ def read_samples(mask: Mask, X, y, task: str, groups=None, strata=None) -> Sampl
             hint="Give every sample a name of its own.",
         )
     order = names.argsort()
+    labels = read_outcome(y) if task == "survival" else {"y": y}
     columns = {
         name: None if values is None else _of_samples(values, X.index, name).iloc[order]
-        for name, values in (("y", y), ("groups", groups), ("strata", strata))
+        for name, values in {**labels, "groups": groups, "strata": strata}.items()
     }
+    if covariates is not None:
+        covariates = {
+            name: _of_samples(values, X.index, f"covariate {name!r}").iloc[order]
+            for name, values in covariate_columns(covariates).items()
+        }
+        covariates = covariate_numbers(covariates).set_axis(names[order])
     X = X.iloc[order].set_axis(names[order])
-    y, numbers, classes = _numbered(columns["y"].set_axis(X.index), task)
+    given = pd.DataFrame({name: columns[name] for name in labels}).set_axis(X.index)
+    y, numbers, classes = _numbered(given if task == "survival" else given["y"], task)
     parts = [
         None if columns[name] is None else pd.factorize(columns[name], sort=True)[0]
         for name in ("groups", "strata")
     ]
-    _warn_of_leaks(X, numbers if task != "multiclass" else None, parts[0])
-    return Samples(X, y, numbers, classes, *parts, names)
+    followed = y.to_numpy() if task == "survival" else numbers
+    _warn_of_leaks(X, followed if task != "multiclass" else None, parts[0])
+    return Samples(X, y, numbers, classes, *parts, names, covariates)
 
 
 def _of_samples(values, samples: pd.Index, what: str) -> pd.Series:
@@ -136,7 +150,10 @@ def _matched(values: pd.Series, samples: pd.Index, what: str) -> pd.Series:
     return values.reindex(samples)
 
 
-def _numbered(y: pd.Series, task: str) -> tuple[pd.Series, np.ndarray, list[str]]:
+def _numbered(y, task: str) -> tuple[pd.Series | pd.DataFrame, np.ndarray, list[str]]:
+    if task == "survival":
+        y = checked_outcome(y)
+        return y, event_ranks(y), []
     if task == "regression":
         values = _values(y)
         scaled = (values - values.mean()) / values.std(ddof=0)
@@ -145,8 +162,8 @@ def _numbered(y: pd.Series, task: str) -> tuple[pd.Series, np.ndarray, list[str]
     codes, classes = pd.factorize(y, sort=True)
     y = y.astype(object) if y.dtype == "category" else y
     counts = np.bincount(codes)
-    if len(classes) < 2 or (task == "binary" and len(classes) > 2):
-        wanted = {"binary": "exactly 2", "multiclass": "at least 2"}[task]
+    if len(classes) < 2 or (task != "multiclass" and len(classes) > 2):
+        wanted = "at least 2" if task == "multiclass" else "exactly 2"
         raise DataError(
             f"y has {len(classes)} classes ({listed(classes, 5)}), task={task!r} needs {wanted}",
             code="E-CLASSES",
@@ -212,9 +229,10 @@ def _warn_of_leaks(X: pd.DataFrame, numbers: np.ndarray | None, groups: np.ndarr
         )
     if numbers is None:
         return
-    label = numbers - numbers.mean()
-    size = values.std(axis=0) * np.sqrt(len(X)) * np.linalg.norm(label)
-    same = (size > 0) & (np.abs(label @ values) > (1 - 1e-5) * size)
+    labels = numbers.reshape(len(X), -1).T
+    labels = labels - labels.mean(axis=1, keepdims=True)
+    size = values.std(axis=0) * np.sqrt(len(X)) * np.linalg.norm(labels, axis=1)[:, None]
+    same = ((size > 0) & (np.abs(labels @ values) > (1 - 1e-5) * size)).any(axis=0)
     if same.any() and len(X) >= 10:  # with fewer samples a gene may do so by chance
         warnings.warn(
             f"labels are among the genes: {listed(X.columns[same], 3)} follow y exactly. Remove "

@@ -88,27 +88,77 @@ def survival_change(
     """Negative log partial likelihood (Cox 1972), ties after Breslow; n is the whole fold.
 
     A sample's loss is event * (log sum over its risk set of exp(z) - z), the risk set being every
-    sample whose time is not shorter.
+    sample whose time is not shorter. With d = v drop, less its largest value over the samples, so
+    that no term below is negative, and weights w_ij that are softmax(z) within the risk set of i,
+
+    D_i = event_i (log1p(sum_j w_ij expm1(-d_j)) + d_i).
+
+    Sums over risk sets run down the samples in the order of falling time.
     """
+    n, n_replicates, _ = drop.shape
+    time, event = labels[..., 0], labels[..., 1] != 0
+    order = np.lexsort((event, -time), axis=0)  # (n, R): events behind the others of their time
+    column = np.arange(n_replicates)
+    time, event = time[order, column], event[order, column]
+    share = outputs[order, column, 0]
+    share = np.exp(share - share.max(axis=0))
+    d = drop[order, column]
+    d *= weights[..., 0]
+    d -= d.max(axis=0)
+    term = np.negative(d)
+    np.expm1(term, out=term)
+    term *= share[..., None]
+    for i in range(1, n):  # faster than cumsum along the first axis
+        term[i] += term[i - 1]
+    last = _last_of_equals(time)
+    row, at = np.nonzero(event)
+    end = last[row, at]
+    change = np.zeros_like(d)
+    ratio = term[end, at]
+    ratio /= np.cumsum(share, axis=0)[end, at][:, None]
+    np.log1p(ratio, out=ratio)
+    ratio += d[row, at]
+    change[order[row, at], at] = ratio
+    return change
+
+
+def _last_of_equals(falling: np.ndarray) -> np.ndarray:
+    """Row of the last of equal values, in columns that fall; (n, R)."""
+    n = len(falling)
+    ends = np.ones(falling.shape, bool)
+    ends[:-1] = falling[1:] != falling[:-1]
+    rows = np.where(ends, np.arange(n)[:, None], n)
+    return np.minimum.accumulate(rows[::-1], axis=0)[::-1]
+
+
+def survival_change_exact(
+    drop: np.ndarray, weights: np.ndarray, outputs: np.ndarray, labels: np.ndarray
+) -> np.ndarray:
+    """As `survival_change`, for log risks of any size; slower, in float64."""
     change = np.empty(drop.shape, dtype=np.float64)
     for r in range(drop.shape[1]):
         time, event = labels[:, r, 0], labels[:, r, 1]
         full = outputs[:, r].astype(np.float64)
         ablated = full - drop[:, r] * weights[r, :, 0]
-        change[:, r] = _partial_likelihood(ablated, time, event)
-        change[:, r] -= _partial_likelihood(full, time, event)
+        change[:, r] = partial_likelihood(ablated, time, event)
+        change[:, r] -= partial_likelihood(full, time, event)
     return change
 
 
-def _partial_likelihood(z: np.ndarray, time: np.ndarray, event: np.ndarray) -> np.ndarray:
-    """Loss of every sample, in the order given; z is (n, K)."""
+def partial_likelihood(z: np.ndarray, time: np.ndarray, event: np.ndarray) -> np.ndarray:
+    """Negative log partial likelihood (Breslow), each sample's part, in the order given.
+
+    Parameters
+    ----------
+    z : float64 array, shape (n, K)
+        Log risks of K models.
+    time, event : arrays, shape (n,)
+    """
     order = np.argsort(-time, kind="stable")
-    falling = -time[order]
-    last = np.searchsorted(falling, falling, side="right") - 1  # ties share one risk set
-    shift = z.max(axis=0)
-    risk = np.cumsum(np.exp(z[order] - shift), axis=0)[last]
+    last = _last_of_equals(time[order, None])[:, 0]  # ties share one risk set
+    risk = np.logaddexp.accumulate(z[order], axis=0)[last]
     loss = np.empty_like(z)
-    loss[order] = np.log(np.maximum(risk, np.finfo(np.float64).tiny)) + shift - z[order]
+    loss[order] = risk - z[order]
     return loss * event[:, None]
 
 
@@ -134,7 +184,11 @@ CHANGES = {
     "survival": survival_change,
 }
 # What replaces them where exp() leaves the range of float32.
-EXACT = {"binary": cross_entropy_change_exact, "multiclass": cross_entropy_change_exact}
+EXACT = {
+    "binary": cross_entropy_change_exact,
+    "multiclass": cross_entropy_change_exact,
+    "survival": survival_change_exact,
+}
 
 
 def check_labels(y, shape: tuple[int, int], n_outputs: int, task: str) -> np.ndarray:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from biomask.errors import ArgumentError, DataError
 from biomask.inference.exchange import (
+    NAMED,
     codes,
     count,
     exchange_units,
@@ -42,8 +43,8 @@ def permute_labels(
     rng : numpy Generator or int
         An int is a seed.
     task : str, optional
-        For "binary" and "multiclass", vectors that differ only in the names of the classes pose
-        the same question and count as one; see `count_tests`.
+        For "binary", "multiclass" and "autoencoder" (two groups), vectors that differ only in the
+        names of the classes pose the same question and count as one; see `count_tests`.
 
     Returns
     -------
@@ -112,7 +113,7 @@ def attainable_note(
     if tests < 1 / alpha:  # tests may be too large for a float
         kind = "samples" if len(units.first) == len(units.unit) else "subjects"
         sizes = np.bincount(units.code)
-        classes = task in ("binary", "multiclass")
+        classes = task in NAMED
         who = " against ".join(map(str, sizes)) if classes else f"{len(units.code)} {kind}"
         return (
             f"no p can reach {alpha:g} with {who}: the labels can be dealt in only {tests} "
@@ -139,6 +140,8 @@ def freedman_lane(
     y is regressed on the covariates and an intercept; the residuals are permuted and added back
     to the fitted values: y_b = fitted + residual[index_b] (Freedman & Lane 1983; Winkler et al.
     2014, NeuroImage 92:381, table 2). Approximate, not exact, and good from a few dozen samples.
+    Where residuals move inside blocks only (strata, subjects), every block has an intercept of its
+    own: what differs between blocks must not pass for an effect of a covariate.
 
     Parameters
     ----------
@@ -170,7 +173,9 @@ def freedman_lane(
                 code="E-COVARIATES",
                 hint="Average the covariate over each subject.",
             )
-    design = np.column_stack([np.ones(len(y)), table[:, 1:]])
+    units = exchange_units(table, groups, strata)
+    blocks = np.eye(units.block.max() + 1)[units.block[units.unit]]  # their sum is the intercept
+    design = np.column_stack([blocks, table[:, 1:]])
     fitted = design @ np.linalg.lstsq(design, y, rcond=None)[0]
     residual = y - fitted
     if np.abs(residual).max() <= 1e-10 * np.abs(y).max():
@@ -181,6 +186,6 @@ def freedman_lane(
 
 def _key(code: np.ndarray, task: str | None) -> bytes:
     """What two label vectors have in common exactly when they pose the same question."""
-    if task in ("binary", "multiclass"):
+    if task in NAMED:
         code = pd.factorize(code)[0]  # classes named in order of appearance
     return hashlib.blake2b(code.astype(np.int32).tobytes(), digest_size=16).digest()

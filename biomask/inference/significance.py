@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import stats
+import scipy  # scipy.stats is loaded by its first use: it takes half a second
 
 from biomask.errors import DataError
 
@@ -72,7 +72,7 @@ def fwer_p_values(effects: np.ndarray) -> np.ndarray:
 
 def q_values(p: np.ndarray) -> np.ndarray:
     """Benjamini-Hochberg q; see `resolution_note` for when the permutations resolve it."""
-    return stats.false_discovery_control(p)
+    return scipy.stats.false_discovery_control(p)
 
 
 def permutations_needed(n_pathways: int, n_rejected: int = 1, *, level: float = 0.05) -> int:
@@ -135,7 +135,7 @@ def edge_q_values(
     for pathway in np.unique(selected):
         inside = np.asarray(pathways) == pathway
         if inside.any():
-            family = stats.false_discovery_control(np.asarray(p)[inside])
+            family = scipy.stats.false_discovery_control(np.asarray(p)[inside])
             q[inside] = np.minimum(1, family * n_pathways / len(np.unique(selected)))
     return q
 

@@ -10,11 +10,12 @@ import pandas as pd
 from scipy import sparse
 
 from biomask.errors import ArgumentError, MaskError, raise_together
+from biomask.inference.simulated_outcomes import outcome, standard
 from biomask.masks import checks
 from biomask.masks.mask import Mask
 from biomask.masks.overlap import jaccard
 
-TASKS = ("binary", "multiclass", "regression")
+TASKS = ("binary", "multiclass", "regression", "survival")
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Simulation:
     ----------
     X : DataFrame, samples x ``mask.genes``, float32
         Expression, every gene with mean 0 and variance 1 in expectation.
-    y : Series
+    y : Series, or DataFrame with the columns time and event for "survival"
         0/1, class number, or value.
     truth : DataFrame, index pathway
         ``active``; ``effect``, the signed coefficient; ``sign``, -1, 0 or 1; ``overlap``, the
@@ -38,7 +39,7 @@ class Simulation:
     """
 
     X: pd.DataFrame
-    y: pd.Series
+    y: pd.Series | pd.DataFrame
     truth: pd.DataFrame
     edges: pd.DataFrame
     groups: pd.Series | None
@@ -53,6 +54,7 @@ def simulate(
     *,
     task: str = "binary",
     n_classes: int = 3,
+    censoring: float = 0.3,
     gene_correlation: float = 0.3,
     edges: pd.DataFrame | None = None,
     n_subjects: int | None = None,
@@ -85,8 +87,10 @@ def simulate(
     is the log-odds per standard deviation of activity. "regression": y = eta + standard normal
     noise. "multiclass": active pathway j raises class j mod C: eta_c = sum_j b_j a_j
     (1[c = j mod C] - 1/C), plus batch_effect c times the standardised class number; y is drawn
-    with softmax probabilities. With subjects there is one outcome a subject, from the mean of the
-    activity over its samples, again scaled to variance 1.
+    with softmax probabilities. "survival": times are exponential with hazard exp(eta), so b is the
+    log hazard ratio, and censored at exponential times that do not depend on eta. With subjects
+    there is one outcome a subject, from the mean of the activity over its samples, again scaled to
+    variance 1.
 
     The same `random_state` gives the same X whatever the effects, the task and the active pathways.
 
@@ -96,8 +100,10 @@ def simulate(
     n_samples : int
     active : names of the pathways that drive the outcome; none is the global null
     effect : float, or one for each active pathway; negative turns the direction round, 0 is null
-    task : "binary", "multiclass" or "regression"
+    task : "binary", "multiclass", "regression" or "survival"
     n_classes : int, for "multiclass"
+    censoring : float, for "survival", 0 to below 1
+        The expected share of samples without an event.
     gene_correlation : float, rho, 0 to below 1
     edges : DataFrame with columns gene, pathway and sign, optional
         Which edges of active pathways the outcome reads, with +1 or -1 each. An active pathway
@@ -119,7 +125,7 @@ def simulate(
         Active pathways or planted edges that the mask does not have.
     """
     shares = (subject_share if n_subjects else 0.0, batch_share if n_batches else 0.0)
-    _check(task, n_samples, n_classes, gene_correlation, sum(shares))
+    _check(task, n_samples, n_classes, censoring, gene_correlation, sum(shares))
     positions = checks.positions(mask.pathways, active, "pathway")
     effects = _effects(effect, len(positions))
     reading = _reading(mask, positions, edges)
@@ -131,13 +137,13 @@ def simulate(
     size = np.bincount(unit)
     own_share = (1 - sum(shares)) / size + sum(shares)  # variance left in the mean of a unit
     activity = _sums(activity, unit) / (size * np.sqrt(own_share))[:, None]
-    confounder = batch_effect * _standard(unit_batch)
-    y = _outcome(task, activity * effects, confounder, n_classes, rng)[unit]
+    confounder = batch_effect * standard(unit_batch)
+    y = outcome(task, activity * effects, confounder, n_classes, censoring, rng)[unit]
     samples = pd.Index([f"S{k + 1}" for k in range(n_samples)], dtype=object, name="sample")
     names = pd.Index([f"subject_{k + 1}" for k in range(len(size))], dtype=object)
     return Simulation(
         X=pd.DataFrame(x.astype(np.float32), index=samples, columns=mask.genes),
-        y=pd.Series(y, index=samples, name="y"),
+        y=pd.Series(y, samples, name="y") if y.ndim == 1 else _times(y, samples),
         truth=_truth(mask, positions, effects),
         edges=_edge_truth(mask, positions, effects, reading),
         groups=pd.Series(names[unit], samples, name="subject") if n_subjects else None,
@@ -145,11 +151,16 @@ def simulate(
     )
 
 
-def _check(task: str, n_samples: int, n_classes: int, correlation: float, shares: float) -> None:
+def _times(y: np.ndarray, samples: pd.Index) -> pd.DataFrame:
+    return pd.DataFrame(y, samples, ["time", "event"]).astype({"event": np.int64})
+
+
+def _check(task, n_samples, n_classes, censoring, correlation, shares) -> None:
     wrong = {
         f"task must be one of {', '.join(TASKS)}, received {task!r}": task not in TASKS,
         f"n_samples must be at least 2, received {n_samples}": n_samples < 2,
         f"n_classes must be at least 2, received {n_classes}": n_classes < 2,
+        f"censoring must be 0 to below 1, received {censoring}": not 0 <= censoring < 1,
         f"gene_correlation must be 0 to below 1, received {correlation}": not 0 <= correlation < 1,
         f"subject_share and batch_share must be below 1 together, received {shares}": (
             not 0 <= shares < 1
@@ -250,27 +261,6 @@ def _sums(values: np.ndarray, unit: np.ndarray) -> np.ndarray:
     out = np.zeros((unit.max() + 1, values.shape[1]))
     np.add.at(out, unit, values)
     return out
-
-
-def _standard(values: np.ndarray) -> np.ndarray:
-    """Mean 0 and variance 1; all 0 where nothing varies."""
-    centred = values - values.mean()
-    return centred / (centred.std() or 1.0)
-
-
-def _outcome(task: str, pull: np.ndarray, confounder: np.ndarray, n_classes: int, rng):
-    """Outcome of every unit, from effect times activity (units, active)."""
-    n_units, n_active = pull.shape
-    if task == "multiclass":
-        classes = np.arange(n_classes)
-        raised = (np.arange(n_active)[:, None] % n_classes == classes) - 1 / n_classes
-        eta = pull @ raised + confounder[:, None] * _standard(classes)
-        return (eta + rng.gumbel(size=eta.shape)).argmax(axis=1)
-    eta = pull.sum(axis=1) + confounder
-    if task == "regression":
-        return eta + rng.standard_normal(n_units)
-    rank = (eta + rng.logistic(size=n_units)).argsort().argsort()
-    return (rank >= n_units // 2).astype(np.int64)
 
 
 def _truth(mask: Mask, positions: np.ndarray, effects: np.ndarray) -> pd.DataFrame:

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import sparse, stats
+import scipy  # scipy.stats is loaded by its first use: it takes half a second
+from scipy import sparse
 
 from biomask.errors import ArgumentError
 from biomask.masks.mask import Mask
@@ -52,7 +53,7 @@ def mean_rank_correlation(effects: np.ndarray) -> float:
     n_rows, n_pathways = effects.shape
     if n_rows < 2 or n_pathways < 2:
         return float("nan")
-    ranks = stats.rankdata(effects, axis=1)
+    ranks = scipy.stats.rankdata(effects, axis=1)
     ranks -= ranks.mean(axis=1, keepdims=True)
     length = np.linalg.norm(ranks, axis=1, keepdims=True)
     unit = np.divide(ranks, length, out=np.zeros_like(ranks), where=length > 0)
@@ -97,7 +98,7 @@ def select_top(effects: np.ndarray, m: int) -> np.ndarray:
             code="E-TOP",
             hint="Select at least 1 and fewer than all.",
         )
-    return stats.rankdata(-effects, method="max", axis=1) <= m
+    return scipy.stats.rankdata(-effects, method="max", axis=1) <= m
 
 
 def nogueira(selected: np.ndarray, *, confidence: float = 0.95) -> SelectionStability:
@@ -139,7 +140,7 @@ def nogueira(selected: np.ndarray, *, confidence: float = 0.95) -> SelectionStab
     phi += index / 2 * (2 * product - size - size.mean() + 1)
     phi /= chance
     variance = 4 / n_rows**2 * ((phi - phi.mean()) ** 2).sum()
-    half = stats.norm.ppf((1 + confidence) / 2) * np.sqrt(variance)
+    half = scipy.stats.norm.ppf((1 + confidence) / 2) * np.sqrt(variance)
     return SelectionStability(
         float(index), float(index - half), float(min(1, index + half)), float(variance)
     )
@@ -159,7 +160,7 @@ def rank_summary(effects: np.ndarray, pathways: pd.Index) -> pd.DataFrame:
     DataFrame, index `pathways`
         ``rank_low``, ``rank_median``, ``rank_high``: 5 %, 50 % and 95 % quantiles of the rank.
     """
-    ranks = stats.rankdata(-_rows(effects), axis=1)
+    ranks = scipy.stats.rankdata(-_rows(effects), axis=1)
     low, median, high = np.quantile(ranks, [0.05, 0.5, 0.95], axis=0)
     return pd.DataFrame({"rank_low": low, "rank_median": median, "rank_high": high}, index=pathways)
 

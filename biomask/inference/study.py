@@ -6,7 +6,7 @@ import dataclasses
 import html
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,8 @@ from biomask.storage import check_manifest, read_zip, write_zip
 
 SCHEMA = 1
 _KIND = "biomask study"
-_TABLES = ("pathways", "edges", "scores", "null", "predictions", "activity")
+_TABLES = ("pathways", "edges", "scores", "null", "predictions", "activity", "effects")
+_ARRAYS = ("null", "activity", "effects")  # of pathways; their numbers are kept as .npy
 SHOWN = 10  # pathways in the HTML table
 
 
@@ -38,7 +39,8 @@ class Study:
     mask : Mask or Hierarchy
     pathways : DataFrame, indexed by pathway
         ``size``; ``effect``: increase of the held-out loss without the pathway, per sample (nats,
-        or variances of y); ``p``, ``p_fwer``, ``q``; ``selected``: p_fwer or q at most .05;
+        or variances of y), or for autoencoders the difference in activity (standard deviations);
+        ``p``, ``p_fwer``, ``q``; ``selected``: p_fwer or q at most .05;
         ``null_mean``, ``null_low``, ``null_high``: mean, 5 % and 95 % quantile of the effect under
         permuted labels; ``rank_low``, ``rank_median``, ``rank_high``
         over folds and seeds; ``direction``: sign and size of the held-out change of the outcome
@@ -51,7 +53,8 @@ class Study:
         inside selected pathways. Of a hierarchy also ``level``: 0 for edges from genes; above,
         ``gene`` names the child from which an edge runs to its parent.
     scores : DataFrame
-        Held-out scores, a row each ``fold`` and ``seed``.
+        Held-out scores, a row each ``fold`` and ``seed``; ``recall_CLASS`` is the share of that
+        class's samples that are predicted to be of it.
     stability : Series
         Mean Spearman correlation of the effects between ``seeds`` and between ``folds``, and
         Nogueira's index of the ``top`` selection with its interval.
@@ -59,13 +62,19 @@ class Study:
         The effects under permuted labels.
     predictions : DataFrame, indexed by sample
         ``y``, ``fold``, and the held-out ``prediction`` (``prediction_CLASS`` for several
-        classes), the mean over seeds: a probability, or a value.
+        classes), the mean over seeds: a probability, or a value. For survival ``time`` and
+        ``event`` instead of ``y``, and the log risk, less its mean over the fold. For autoencoders
+        the ``squared_error`` of the reconstruction instead, a mean over genes.
     activity : DataFrame, samples x pathways
-        Held-out activity, turned to rise with the pathway's genes; the mean over seeds.
+        Held-out activity, turned to rise with the pathway's genes; the mean over seeds. Of
+        autoencoders standardised by the training samples.
     settings : dict
         Everything the result depends on, with the digests of mask, data and labels.
     notes : list of str
         What has to be said with the tables.
+    effects : DataFrame, rows as in `scores` x pathways
+        The effect in each fold with each seed, whose mean over seeds, folds weighted by their
+        samples, is ``pathways["effect"]``. Empty where the file was written without it.
     """
 
     mask: Mask | Hierarchy
@@ -78,6 +87,7 @@ class Study:
     activity: pd.DataFrame
     settings: dict
     notes: list[str]
+    effects: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def replace(self, **changes) -> Study:
         """A copy with some parts changed."""
@@ -98,7 +108,7 @@ class Study:
         members = {f"{name}.json": _table_bytes(getattr(self, name)) for name in _TABLES}
         members["stability.json"] = _table_bytes(self.stability.to_frame())
         members["mask.json"] = json.dumps(_mask_config(self.mask)).encode()
-        for name in ("null", "activity"):
+        for name in _ARRAYS:
             members[f"{name}.npy"] = _array_bytes(getattr(self, name).to_numpy())
             members[f"{name}.json"] = _table_bytes(getattr(self, name).iloc[:, :0])
         manifest = {
@@ -137,10 +147,12 @@ def load_study(path: str | Path) -> Study:
     try:
         config = json.loads(members["mask.json"])
         mask = (hierarchy_from_config if "levels" in config else mask_from_config)(config)
-        tables = {name: _read_table(members[f"{name}.json"]) for name in _TABLES}
-        for name in ("null", "activity"):
+        held = [name for name in _TABLES if name != "effects" or "effects.npy" in members]
+        tables = {name: _read_table(members[f"{name}.json"]) for name in held}
+        for name in set(_ARRAYS) & set(held):
             values = np.load(io.BytesIO(members[f"{name}.npy"]), allow_pickle=False)
-            tables[name] = pd.DataFrame(values, index=tables[name].index, columns=mask.pathways)
+            names = mask.pathways if values.shape[1] else None
+            tables[name] = pd.DataFrame(values, index=tables[name].index, columns=names)
         stability = _read_table(members["stability.json"])["stability"]
         return Study(
             mask=mask,

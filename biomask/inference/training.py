@@ -15,9 +15,9 @@ from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
 from biomask.masks.steps import levels_of
 from biomask.networks.deep import pathway_layers, read_names, unit_names, unit_values
-from biomask.networks.heads import HEAD
+from biomask.networks.heads import HEAD, covariate_head
 from biomask.networks.kernels import KERNELS, Edges, pick_kernel
-from biomask.networks.models import build_model, restart
+from biomask.networks.models import build_model, masked_layers, restart
 from biomask.networks.replicates import LOSS_OF_TASK, per_replicate
 
 MIN_STEPS = 8  # of a round, which is an epoch or several: a data set of one batch is trained too
@@ -39,7 +39,29 @@ class Settings(NamedTuple):
     learning_rate: float
     dropout: float
     l2: float
+    covariates: tuple[str, ...] = ()
+    class_weight: str | None = None
     outputs: str = "all"
+
+
+def balanced_weights(Y: np.ndarray, n_classes: int) -> np.ndarray:
+    """n / (number of classes there x n_c) for every class c, so that all classes weigh alike.
+
+    That is ``compute_class_weight("balanced", ...)`` of scikit-learn, for every column of labels
+    (n, R); float32, shape (R, C). A class that is not there has no weight.
+    """
+    counts = (Y[:, :, None] == np.arange(n_classes)).sum(axis=0)
+    there = counts > 0
+    weights = len(Y) / (there.sum(axis=1, keepdims=True) * np.where(there, counts, 1))
+    return (weights * there).astype(np.float32)
+
+
+def _constants(part):
+    return tf.nest.map_structure(lambda values: tf.constant(values, tf.float32), part)
+
+
+def _rows(X, rows):
+    return tf.nest.map_structure(lambda values: tf.gather(values, rows), X)
 
 
 class Networks(abc.ABC):
@@ -61,6 +83,8 @@ class Networks(abc.ABC):
         self.model, self.settings, self.n_networks = model, settings, n_networks
         self.model.optimizer.build(self.model.trainable_variables)
         self._kind = LOSS_OF_TASK[settings.task]
+        n_classes = 0 if settings.class_weight is None else settings.n_classes or 2
+        self._class_weights = tf.Variable(tf.ones((n_networks, n_classes)), trainable=False)
         self._best = [tf.Variable(v, trainable=False) for v in self.model.trainable_variables]
 
     @abc.abstractmethod
@@ -85,7 +109,8 @@ class Networks(abc.ABC):
         Parameters
         ----------
         fitted, watched : (X, Y)
-            X float32 (n, genes); Y (n, R), a label vector for each network.
+            X float32 (n, genes); Y (n, R), a label vector for each network, or (n, R, 2) of time
+            and event.
         seeds : sequence of int
             Of the initial weights, as the subclass wants them.
         order_seed : int
@@ -103,10 +128,13 @@ class Networks(abc.ABC):
         """
         self.restart(seeds)
         self._reset_dropout(order_seed)
-        X, Y = (tf.constant(part, tf.float32) for part in fitted)
-        n_watched = len(watched[0])
-        watched = tuple(tf.constant(part, tf.float32) for part in watched)
-        steps_an_epoch = -(-len(fitted[0]) // self.settings.batch_size)
+        X, Y = (_constants(part) for part in fitted)
+        n_fitted, n_watched = len(fitted[1]), len(watched[1])
+        watched = tuple(_constants(part) for part in watched)
+        if self.settings.class_weight is not None:
+            weights = balanced_weights(fitted[1], self._class_weights.shape[1])
+            self._class_weights.assign(weights)
+        steps_an_epoch = -(-n_fitted // self.settings.batch_size)
         epochs_a_round = -(-MIN_STEPS // steps_an_epoch)
         steps_a_round = epochs_a_round * steps_an_epoch
         patience = -(-PATIENCE // steps_a_round)  # in rounds
@@ -115,7 +143,7 @@ class Networks(abc.ABC):
         best_step, looks = np.zeros(self.n_networks, int), np.zeros(self.n_networks, int)
         for round_ in range(1, self.settings.epochs + 1):
             for _ in range(epochs_a_round):
-                self._epoch(X, Y, tf.constant(rng.permutation(len(fitted[0])), tf.int32))
+                self._epoch(X, Y, tf.constant(rng.permutation(n_fitted), tf.int32))
             if not n_watched:
                 best_step[:] = round_ * steps_a_round
                 continue
@@ -143,8 +171,8 @@ class Networks(abc.ABC):
         for start in tf.range(0, tf.shape(order)[0], self.settings.batch_size):
             batch = order[start : start + self.settings.batch_size]
             with tf.GradientTape() as tape:
-                outcome = self.model(tf.gather(X, batch), training=True)
-                costs = per_replicate(self._kind, tf.gather(Y, batch), outcome)
+                outcome = self.model(_rows(X, batch), training=True)
+                costs = self._costs(tf.gather(Y, batch), outcome)
                 loss = tf.reduce_sum(tf.reduce_mean(costs, axis=0))
             self._update(tape.gradient(loss, self.model.trainable_variables))
 
@@ -163,11 +191,22 @@ class Networks(abc.ABC):
     @tf.function(reduce_retracing=True)
     def _losses(self, X, Y):
         total = tf.zeros(self.n_networks)
-        for start in tf.range(0, tf.shape(X)[0], 128):
-            outcome = self.model(X[start : start + 128], training=False)
-            costs = per_replicate(self._kind, Y[start : start + 128], outcome)
-            total += tf.reduce_sum(costs, axis=0)
-        return total / tf.cast(tf.shape(X)[0], tf.float32)
+        n = tf.shape(Y)[0]
+        # A sample's risk set is everybody who is watched.
+        step = n if self.settings.task == "survival" else 128
+        for start in tf.range(0, n, step):
+            rows = tf.range(start, tf.minimum(start + step, n))
+            outcome = self.model(_rows(X, rows), training=False)
+            total += tf.reduce_sum(self._costs(tf.gather(Y, rows), outcome), axis=0)
+        return total / tf.cast(n, tf.float32)
+
+    def _costs(self, Y, outcome):
+        """Of every sample in every network, (batch, R), weighted by class where that is asked."""
+        costs = per_replicate(self._kind, Y, outcome)
+        if self.settings.class_weight is None:
+            return costs
+        own = tf.one_hot(tf.cast(Y, tf.int32), self._class_weights.shape[1])
+        return costs * tf.reduce_sum(own * self._class_weights, axis=2)
 
     @tf.function
     def _keep(self, better):
@@ -177,8 +216,8 @@ class Networks(abc.ABC):
 
     def _reset_dropout(self, seed: int) -> None:
         states = [v for v in self.model.non_trainable_variables if "seed_generator_state" in v.path]
-        for level, state in enumerate(states):  # a unit left out says nothing of those above it
-            state.assign(np.array([(seed + level) % 2**32, 0], np.uint32))
+        for i, state in enumerate(states):  # a unit left out says nothing of those above it
+            state.assign(np.array([(seed + i) % 2**32, 0], np.uint32))
 
 
 class BlockTrainer(Networks):
@@ -203,13 +242,14 @@ class BlockTrainer(Networks):
             settings.l2,
             settings.learning_rate,
             replicates,
+            covariates=settings.covariates or None,
             kernel_initializer=START,
             seed=0,
             outputs=settings.outputs,
         )
         self._layers, self._levels = pathway_layers(model), levels_of(mask)
-        self._n_units = mask.shape[1]
         self._read = unit_names(model).get_indexer(read_names(model))
+        self._kernels = {id(layer.kernel) for layer in masked_layers(model)}
         super().__init__(model, settings, replicates)
 
     def restart(self, seeds: Sequence[int]) -> None:
@@ -217,7 +257,7 @@ class BlockTrainer(Networks):
         restart(self.model, seeds)
 
     def flags(self, variable: keras.Variable, of_network: tf.Tensor) -> tf.Tensor:
-        axis = int(any(variable is layer.kernel for layer in self._layers))
+        axis = 1 if id(variable) in self._kernels else 0
         shape = [self.n_networks if i == axis else 1 for i in range(len(variable.shape))]
         return tf.reshape(of_network, shape)
 
@@ -241,11 +281,19 @@ class BlockTrainer(Networks):
 
         The weight of a unit that the head does not read is 0.
         """
-        kernel, bias = self.model.get_layer(HEAD).get_weights()
+        kernel, *bias = self.model.get_layer(HEAD).get_weights()
         kernel = kernel.reshape(self.n_networks, len(self._read), -1)
-        weights = np.zeros((self.n_networks, self._n_units, kernel.shape[2]), np.float32)
+        n_units = sum(layer.mask.shape[1] for layer in self._layers)
+        weights = np.zeros((self.n_networks, n_units, kernel.shape[2]), np.float32)
         weights[:, self._read] = kernel
-        return weights, bias.reshape(self.n_networks, -1)
+        if not bias:  # a log risk has none
+            return weights, np.zeros((self.n_networks, 1), np.float32)
+        return weights, bias[0].reshape(self.n_networks, -1)
+
+    def covariate_weights(self) -> np.ndarray | None:
+        """Weights of the covariates, float32, shape (R, k, C), where there are any."""
+        beside = covariate_head(self.model)
+        return None if beside is None else beside.kernel.numpy()
 
     def edges(self) -> np.ndarray:
         """The weight of every edge in every network, float32, shape (E, R)."""
@@ -256,7 +304,7 @@ class BlockTrainer(Networks):
         return np.concatenate([layer.bias.numpy() for layer in self._layers], axis=1)
 
     def load(self, edges: np.ndarray, unit_bias: np.ndarray) -> None:
-        """Put trained pathway units back."""
+        """Put trained units back."""
         n_edges, n_units = 0, 0
         for layer in self._layers:
             mask = layer.mask

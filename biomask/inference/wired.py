@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from biomask.inference import deep_effects, effects
 from biomask.inference.activations import activation_function
@@ -26,7 +25,8 @@ class Held(NamedTuple):
         Pre-activations (None where nobody asks for them) and activations of all units.
     means : float32 array, shape (R, P)
         Mean activation over the training samples.
-    head, bias : float32 arrays, shapes (R, P, C) and (R, C)
+    head, offset : float32 arrays, shapes (R, P, C) and (R, C)
+        Of a linear head; with covariates (n, R, C), what the outputs are without pathways.
     edges : float32 array, shape (E, R)
     outputs : float32 array, shape (n, R, C)
     """
@@ -35,15 +35,15 @@ class Held(NamedTuple):
     hidden: np.ndarray
     means: np.ndarray
     head: np.ndarray
-    bias: np.ndarray
+    offset: np.ndarray
     edges: np.ndarray
     outputs: np.ndarray
 
     def first(self, n: int) -> Held:
         """The first n networks."""
         before = None if self.before is None else self.before[:, :n]
-        rest = self.means[:n], self.head[:n], self.bias[:n], self.edges[:, :n], self.outputs[:, :n]
-        return Held(before, self.hidden[:, :n], *rest)
+        parts = self.means[:n], self.head[:n], self.offset[..., :n, :]
+        return Held(before, self.hidden[:, :n], *parts, self.edges[:, :n], self.outputs[:, :n])
 
 
 @functools.lru_cache(maxsize=2)
@@ -72,13 +72,19 @@ class WiredMask:
         rows, self.targets = mask.edge_index
         self.sources, self.level = mask.genes.to_numpy()[rows], np.zeros(len(rows), int)
 
-    def read(self, trainer: BlockTrainer, X: np.ndarray, training: np.ndarray) -> Held:
-        """The networks of a trainer on held-out samples X."""
-        return _held(trainer, None, trainer.activations(X), training)
+    def read(
+        self,
+        trainer: BlockTrainer,
+        X: np.ndarray,
+        training: np.ndarray,
+        covariates: np.ndarray | None,
+    ) -> Held:
+        """The networks of a trainer on held-out samples, which are X and, maybe, covariates."""
+        return _held(trainer, None, trainer.activations(X), training, covariates)
 
     def unit_effects(self, held: Held, Y: np.ndarray) -> np.ndarray:
         """Summed held-out ablation of every unit, (R, P)."""
-        parts = held.hidden, held.means, held.head, held.bias
+        parts = held.hidden, held.means, held.head, held.offset
         return effects.pathway_ablation(*parts, Y, self._settings.task)
 
     def edge_effects(
@@ -134,16 +140,12 @@ class WiredMask:
         """Edge weights (E, R) as if every source rose with its genes, which genes do."""
         return edges
 
-    def facts(self) -> pd.DataFrame:
-        """More columns of the table of pathways."""
-        return pd.DataFrame(index=self.flat.pathways)
-
 
 class WiredHierarchy(WiredMask):
     """Networks on a hierarchy: what lies above a unit is computed again without it."""
 
     def __init__(self, hier: Hierarchy, settings: Settings):
-        self._hier, self._settings = hier, settings
+        self._settings = settings
         self.flat = hier.flatten()
         self._wiring = deep_effects.wiring_of(hier)
         self.targets, self.level = self._wiring.targets, self._wiring.level
@@ -151,10 +153,10 @@ class WiredHierarchy(WiredMask):
         parts = hier.genes[sources[:n_entry]], hier.pathways[sources[n_entry:]]
         self.sources = np.concatenate(parts)
 
-    def read(self, trainer: BlockTrainer, X: np.ndarray, training: np.ndarray) -> Held:
+    def read(self, trainer: BlockTrainer, X, training, covariates) -> Held:
         before = trainer.pre_activations(X)
         hidden = activation_function(self._settings.activation)(before)
-        return _held(trainer, before, hidden, training)
+        return _held(trainer, before, hidden, training, covariates)
 
     def unit_effects(self, held: Held, Y: np.ndarray) -> np.ndarray:
         networks, task = self._networks(held), self._settings.task
@@ -198,18 +200,17 @@ class WiredHierarchy(WiredMask):
         turned[n_entry:] *= turn[:, self._wiring.sources[n_entry:]].T
         return turned
 
-    def facts(self) -> pd.DataFrame:
-        return self._hier.table[["level", "depth", "parents"]]
-
     def _networks(self, held: Held) -> deep_effects.Networks:
         parts = held.before, held.means, held.edges, held.head, held.outputs
         return deep_effects.Networks(*parts, self._settings.activation)
 
 
-def _held(trainer: BlockTrainer, before, hidden: np.ndarray, training: np.ndarray) -> Held:
-    means, (head, bias) = trainer.mean_activation(training), trainer.head()
-    outputs = effects.linear_output(hidden, head, bias)
-    return Held(before, hidden, means, head, bias, trainer.edges(), outputs)
+def _held(trainer: BlockTrainer, before, hidden: np.ndarray, training, covariates) -> Held:
+    means, (head, offset) = trainer.mean_activation(training), trainer.head()
+    if covariates is not None:
+        offset = offset + np.einsum("nk,rkc->nrc", covariates, trainer.covariate_weights())
+    outputs = effects.linear_output(hidden, head, offset)
+    return Held(before, hidden, means, head, offset, trainer.edges(), outputs)
 
 
 def _direction(added, c: int, n_outputs: int, y, task: str, reference) -> np.ndarray:

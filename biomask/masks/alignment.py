@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
-from biomask.errors import AlignmentError, ArgumentError, BiomaskWarning, listed
-from biomask.masks.alignment_report import (
-    AlignmentReport,
-    Entry,
-    build_report,
-    present_sizes,
+from biomask.errors import AlignmentError, ArgumentError
+from biomask.masks import modalities as several
+from biomask.masks.alignment_report import AlignmentReport, Entry, build_report
+from biomask.masks.alignment_steps import (
+    dropped_entries,
+    kept_pathways,
+    notices,
+    values_of,
+    warn_of_spreadsheet,
 )
-from biomask.masks.expression import state_of
 from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
-from biomask.masks.matrices import Table, check_finite, read_table
+from biomask.masks.matrices import read_table
 from biomask.masks.mismatch import little_overlap, missing_genes
-from biomask.masks.naming import SPREADSHEET
 from biomask.masks.renaming import (
-    MERGES,
     NameRules,
     check_duplicates,
     column_names,
     mask_with_clean_names,
-    positions_of,
 )
 from biomask.masks.restriction import (
     hierarchy_sets,
@@ -38,8 +36,6 @@ from biomask.masks.restriction import (
 )
 
 __all__ = ["Aligned", "AlignmentReport", "align"]
-
-_LOOKED_AT = 200  # samples whose totals tell how the data were normalised
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +52,8 @@ class Aligned:
         How names were treated; `match` treats new data the same way.
     means : Series, index gene
         Mean of each gene in the data the mask was aligned with.
+    modalities : dict of str to Aligned
+        Every modality on its own, where there are several; see `align`.
     """
 
     mask: Mask | Hierarchy
@@ -63,6 +61,7 @@ class Aligned:
     report: AlignmentReport
     rules: NameRules
     means: pd.Series
+    modalities: Mapping[str, Aligned] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"Aligned({len(self.X):,} samples, {self.mask!r})"
@@ -73,6 +72,7 @@ class Aligned:
         Parameters
         ----------
         data : DataFrame, AnnData, or array of shape (n_samples, n_genes)
+            With several modalities a mapping, as in `align`.
         fill : {"train_mean"}, optional
             Give missing genes their mean in the data aligned at first, instead of failing.
             The report lists them.
@@ -95,6 +95,8 @@ class Aligned:
             raise ArgumentError(
                 f"fill must be None or 'train_mean', received {fill!r}", code="E-ARGUMENT"
             )
+        if self.modalities or isinstance(data, Mapping):
+            return _match_each(self, data, fill=fill, layer=layer)
         log: list[Entry] = []
         table = read_table(data, layer=layer, genes=self.mask.genes)
         names = column_names(table.genes, self.rules, log)
@@ -102,7 +104,7 @@ class Aligned:
         if not there.all() and (fill is None or not there.any()):
             raise missing_genes(self.mask, names, there)
         check_duplicates(names, self.mask.genes, table.genes, self.rules, log)
-        X = _values(table, names, self.mask.genes[there], self.rules)
+        X = values_of(table, names, self.mask.genes[there], self.rules)
         absent = self.mask.genes[~there]
         filled = X.reindex(columns=self.mask.genes)
         filled[absent] = self.means[absent].to_numpy()
@@ -136,13 +138,18 @@ def align(
         A hierarchy is built again from the genes that are there, by the rules of
         `Hierarchy.from_sets`. One with a unit ``"(residual)"`` takes every gene of the data.
     data : DataFrame (samples x genes), AnnData, or array of shape (n_samples, n_genes of the mask)
-        Of an AnnData ``.X`` is used, or `layer`; never ``.raw``.
+        Of an AnnData ``.X`` is used, or `layer`; never ``.raw``. Or a mapping of these for several
+        modalities of a gene, such as ``{"expression": X1, "mutation": X2}``: each is aligned by
+        gene name, and the samples that all of them have are kept, by name. A column of the result
+        is a gene in a modality, ``TP53 (mutation)``; a pathway receives every modality of its
+        genes, each with a weight of its own. A gene that a modality lacks is not there for it.
     min_genes, max_genes : int
-        Keep pathways with this many genes present in the data. Genes in no kept pathway go.
-        In a hierarchy `max_genes` has no say: a large pathway is computed from its children, and
-        what is left out would only make its parent's own genes more.
+        Keep pathways with this many genes present in the data. Genes in no kept pathway go. A
+        gene counts once, in however many modalities it is. In a hierarchy `max_genes` has no say: a
+        large pathway is computed from its children, and what is left out would only make its
+        parent's own genes more.
     min_overlap : float
-        Fail when a smaller share of the mask's genes is in the data.
+        Fail when a smaller share of the mask's genes is in the data, or in one modality.
     layer : str, optional
         Layer of an AnnData.
     on_duplicate : {"error", "sum", "mean", "max", "first"}
@@ -156,15 +163,16 @@ def align(
     Returns
     -------
     Aligned
-        ``mask``, ``X`` (float32 DataFrame, columns ``mask.genes``) and ``report``.
+        ``mask``, ``X`` (float32 DataFrame, columns ``mask.genes``) and ``report``; of every
+        modality, ``modalities[name].report``.
 
     Raises
     ------
     AlignmentError
         Too few or no genes in common (with the probable cause), data or mask transposed, repeated
-        names, or no pathway of the wanted size.
+        names, no pathway of the wanted size, or no sample in all modalities.
     DataError
-        A value is not a finite number, or there is no sample.
+        A value is not a finite number, there is no sample, or a modality has no sample names.
     MaskError
         A hierarchy was rewired; align first.
 
@@ -172,9 +180,19 @@ def align(
     -----
     BiomaskWarning
         Names that a spreadsheet converted, or values that are counts or logged twice.
+
+    Notes
+    -----
+    P-NET (Elmarakeby et al. 2021, Nature 598:348) puts a unit for each gene between its modalities
+    and the pathways: the gene weighs its modalities once, and hands one number to all its pathways.
+    Here each pathway weighs every modality itself, so that there is one hidden layer, and taking
+    away a pathway or one modality of a gene is exact. `split_modality` parts the two names.
     """
     _check_arguments(mask, min_genes, max_genes, min_overlap)
     rules = NameRules({} if rename is None else dict(rename), strip_versions, on_duplicate)
+    if isinstance(data, Mapping):
+        limits = {"min_genes": min_genes, "max_genes": max_genes, "min_overlap": min_overlap}
+        return _align_each(mask, data, rules, layer=layer, **limits)
     log: list[Entry] = []
     hier = mask if isinstance(mask, Hierarchy) else None
     mask = mask_with_clean_names(mask if hier is None else hierarchy_sets(hier), rules, log)
@@ -187,20 +205,84 @@ def align(
         max_genes, mask = None, with_residual_genes(hier, mask, names)
         there = mask.genes.isin(names)
     check_duplicates(names, mask.genes, table.genes, rules, log)
-    kept = _kept_pathways(mask, there, min_genes, max_genes)
+    kept = kept_pathways(mask, there, min_genes, max_genes)
     if hier is None:
         result = restricted_mask(mask, there, kept)
     else:
         result = restricted_hierarchy(hier, mask.select(genes=mask.genes[there]), min_genes, log)
-    X = _values(table, names, result.genes, rules)
-    noticed, state = _noticed(table, X, data, layer)
-    log += [*noticed, *_dropped(mask, there, kept, result)]
+    X = values_of(table, names, result.genes, rules)
+    noticed, state = notices(table, X, data, layer)
+    log += [*noticed, *dropped_entries(mask, there, kept, result)]
     report = build_report(mask, names, there, kept, log, n_samples=len(X), state=state)
-    _warn_of_spreadsheet(report)
+    warn_of_spreadsheet(report)
     return Aligned(result, X, report, rules, X.mean())
 
 
-# ------------------------------------------------------------------------ steps
+# ------------------------------------------------------------------------ several modalities
+
+
+def _align_each(
+    mask: Mask, data: Mapping, rules: NameRules, *, min_genes: int, max_genes: int | None, **options
+) -> Aligned:
+    if isinstance(mask, Hierarchy):
+        raise ArgumentError(
+            "several modalities need a Mask, received a Hierarchy",
+            code="E-MODALITY",
+            hint="Align its first mask, hierarchy[0], or give the hierarchy one modality.",
+        )
+    several.check_modalities(data)
+    data, log = several.common_samples(data)
+    parts = {}
+    for name, values in data.items():
+        with several.named(name):
+            parts[name] = align(mask, values, min_genes=1, max_genes=None, **vars(rules), **options)
+    mask = mask_with_clean_names(mask, rules, [])
+    found = {name: part.report.matched for name, part in parts.items()}
+    there = np.any([mask.genes.isin(genes) for genes in found.values()], axis=0)
+    kept = kept_pathways(mask, there, min_genes, max_genes)
+    joint = several.joint_mask(mask, mask.pathways[kept], found)
+    log += dropped_entries(mask, there, kept, restricted_mask(mask, there, kept))
+    parts = {name: _part(part, mask.pathways[kept], name) for name, part in parts.items()}
+    X = several.joint_frame(joint.genes, {name: part.X for name, part in parts.items()})
+    reports = {name: part.report for name, part in parts.items()}
+    report = several.joint_report(mask, there, kept, reports, log, n_samples=len(X))
+    return Aligned(joint, X, report, rules, X.mean(), parts)
+
+
+def _part(part: Aligned, pathways: pd.Index, name: str) -> Aligned:
+    """One modality, with the genes it has in these pathways."""
+    kept = part.mask.pathways.isin(pathways)
+    if not kept.any():
+        raise AlignmentError(
+            f"modality {name!r} has no gene of the {len(pathways)} pathways that are kept",
+            code="E-ALIGN-EMPTY",
+            hint="Leave it out, or change min_genes and max_genes.",
+        )
+    mask = restricted_mask(part.mask, np.ones(len(part.mask.genes), dtype=bool), kept)
+    return replace(part, mask=mask, X=part.X[mask.genes], means=part.means[mask.genes])
+
+
+def _match_each(aligned: Aligned, data, **options) -> Aligned:
+    if not isinstance(data, Mapping) or not aligned.modalities:
+        wanted = "a mapping of" if aligned.modalities else "one table, not"
+        raise ArgumentError(
+            f"the mask was aligned with {wanted} modalities, received {type(data).__name__}",
+            code="E-MODALITY",
+            hint="Pass new data in the form that bm.align got.",
+        )
+    several.check_modalities(data, aligned.modalities)
+    data, log = several.common_samples({name: data[name] for name in aligned.modalities})
+    parts = {}
+    for name, part in aligned.modalities.items():
+        with several.named(name):
+            parts[name] = part.match(data[name], **options)
+    X = several.joint_frame(aligned.mask.genes, {name: part.X for name, part in parts.items()})
+    there = [several.feature_names(part.report.matched, name) for name, part in parts.items()]
+    there = aligned.mask.genes.isin(np.concatenate(there))
+    kept = np.ones(aligned.mask.shape[1], dtype=bool)
+    reports = {name: part.report for name, part in parts.items()}
+    report = several.joint_report(aligned.mask, there, kept, reports, log, n_samples=len(X))
+    return replace(aligned, X=X, report=report, modalities=parts)
 
 
 def _check_arguments(mask, min_genes: int, max_genes: int | None, min_overlap: float) -> None:
@@ -220,79 +302,4 @@ def _check_arguments(mask, min_genes: int, max_genes: int | None, min_overlap: f
         raise ArgumentError(
             f"min_overlap must be a share between 0 and 1, received {min_overlap!r}",
             code="E-ARGUMENT",
-        )
-
-
-def _kept_pathways(mask: Mask, there: np.ndarray, min_genes: int, max_genes) -> np.ndarray:
-    present = present_sizes(mask, there)
-    kept = present >= max(min_genes, 1)  # a pathway without a gene would be a dead unit
-    if max_genes is not None:
-        kept &= present <= max_genes
-    if not kept.any():
-        limit = "any number of" if max_genes is None else max_genes
-        raise AlignmentError(
-            f"no pathway has {min_genes} to {limit} genes in the data; the {mask.shape[1]} "
-            f"pathways of the mask have {present.min()} to {present.max()}",
-            code="E-ALIGN-EMPTY",
-            hint=f"Change min_genes={min_genes} or max_genes={max_genes} (they select pathways by "
-            "their genes present in the data); min_genes=1, max_genes=None keeps all.",
-        )
-    return kept
-
-
-def _values(table: Table, names: pd.Index, genes: pd.Index, rules: NameRules) -> pd.DataFrame:
-    """The columns of `genes`, repeats merged, every value a finite number."""
-    places = positions_of(names, genes)
-    values = table.columns(np.array([places[gene][0] for gene in genes]))
-    if rules.on_duplicate in MERGES:
-        for j, gene in enumerate(genes):
-            if len(places[gene]) > 1:
-                columns = table.columns(places[gene]).astype(np.float64)
-                values[:, j] = MERGES[rules.on_duplicate](columns, axis=1)
-    X = pd.DataFrame(values, index=table.samples, columns=genes)
-    check_finite(X, what="the data")
-    return X
-
-
-def _dropped(mask: Mask, there: np.ndarray, kept: np.ndarray, result: Mask) -> list[Entry]:
-    present = present_sizes(mask, there)
-    pathways = [
-        Entry("dropped", "pathway", name, detail=f"{size} genes in the data")
-        for name, size in zip(mask.pathways[~kept], present[~kept], strict=True)
-    ]
-    idle = mask.genes[there & ~mask.genes.isin(result.genes)]
-    return pathways + [Entry("dropped", "gene", g, detail="in no kept pathway") for g in idle]
-
-
-def _noticed(table: Table, X: pd.DataFrame, data, layer: str | None) -> tuple[list[Entry], str]:
-    """What is odd about the values, and the state they are in."""
-    state, advice = state_of(X.to_numpy(), table.rows(_LOOKED_AT))
-    entries = [Entry("note", "data", "values", detail=f"{state}. {advice}".strip())]
-    if advice:
-        warnings.warn(f"the values look like this: {state}. {advice}", BiomaskWarning, stacklevel=3)
-    same = X.eq(X.iloc[0]).all().to_numpy() & (len(X) > 1)
-    entries += [
-        Entry("constant", "data", gene, detail=f"{value:g} in every sample")
-        for gene, value in X.loc[:, same].iloc[0].items()
-    ]
-    if not table.samples.is_unique:
-        repeated = table.samples[table.samples.duplicated()].unique()
-        entries.append(Entry("note", "sample", listed(repeated, 3), detail="repeated names"))
-    if not isinstance(data, pd.DataFrame) and getattr(data, "raw", None) is not None:
-        used = ".X" if layer is None else f"layer {layer!r}"
-        entries.append(Entry("note", "data", ".raw", detail=f"not used; the values are {used}"))
-    return entries, state
-
-
-def _warn_of_spreadsheet(report: AlignmentReport) -> None:
-    found = report.candidates
-    found = found[found["detail"] == SPREADSHEET]
-    if len(found):
-        pairs = (found["name"] + " (" + found["to"].replace("", "no known gene") + ")").tolist()
-        warnings.warn(
-            f"{len(found)} names of the data look converted by a spreadsheet: "
-            f"{listed(pairs)}. Restore them from the source, or pass rename={{...}}; "
-            "none was guessed.",
-            BiomaskWarning,
-            stacklevel=3,
         )

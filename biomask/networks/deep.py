@@ -5,6 +5,7 @@ A mask is a hierarchy of one level, so every model is built here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 import keras
@@ -22,6 +23,7 @@ from biomask.masks.steps import Level, grouped, levels_of, places
 from biomask.networks.layers import MaskedDense
 
 PATHWAYS = "pathways"  # the first level; the others are pathways_2, pathways_3, ...
+_UPPER = re.compile(rf"{PATHWAYS}_\d+")
 ALL_UNITS, ROOTS = "all_units", "roots"  # what the head reads
 
 
@@ -51,7 +53,7 @@ class Units(layers.Layer):
 
 
 def stack_levels(
-    genes, mask: Mask | Hierarchy, dropout: float, layer_of: Callable[..., MaskedDense]
+    genes, mask: Mask | Hierarchy, dropout: float, seed: int, units_of: Callable
 ) -> list:
     """Lay one masked layer over the other; the units of each level after dropout, as tensors.
 
@@ -60,16 +62,19 @@ def stack_levels(
     genes : tensor
     mask : Mask or Hierarchy
     dropout : float
-    layer_of : callable
-        ``layer_of(mask, level, name=...)``, the masked layer of a level counted from 0.
+    seed : int
+        Of dropout.
+    units_of : callable
+        ``units_of(x, mask, level, name)``, what the masked layer of a level, counted from 0, makes
+        of its input.
     """
     units = []
     for i, level in enumerate(levels_of(mask)):
         name = PATHWAYS if i == 0 else f"{PATHWAYS}_{i + 1}"
-        layer = layer_of(level.mask, i, name=name)
         x = genes if i == 0 else _units(units, level.sources, f"{name}_children")
-        seed = layer.seed[0] + i  # a unit left out says nothing of those above it
-        units.append(layers.Dropout(dropout, seed=seed, name=f"{name}_dropout")(layer(x)))
+        x = units_of(x, level.mask, i, name)
+        # A seed of its own: a unit left out says nothing of those above it.
+        units.append(layers.Dropout(dropout, seed=seed + i, name=f"{name}_dropout")(x))
     return units
 
 
@@ -107,7 +112,7 @@ def unit_values(masked: Sequence[MaskedDense], levels: Sequence[Level], genes) -
 
 
 def pathway_layers(model: keras.Model) -> list[MaskedDense]:
-    """The model's masked layers, from the genes upwards.
+    """The model's masked layers whose units are pathways, from the genes upwards.
 
     Raises
     ------
@@ -115,14 +120,14 @@ def pathway_layers(model: keras.Model) -> list[MaskedDense]:
         There is none.
     """
     found = [layer for layer in getattr(model, "layers", []) if isinstance(layer, MaskedDense)]
-    if not found:
-        raise ModelError(
-            "the model has no MaskedDense layer",
-            code="E-NO-MASK",
-            hint="Pass a model made by biomask.build_model, or one with a biomask.MaskedDense in "
-            "it.",
-        )
-    return found
+    if found:
+        first, *others = found
+        return [first, *(layer for layer in others if _UPPER.fullmatch(layer.name))]
+    raise ModelError(
+        "the model has no MaskedDense layer",
+        code="E-NO-MASK",
+        hint="Pass a model made by biomask.build_model, or one with a biomask.MaskedDense in it.",
+    )
 
 
 def mask_of(model: keras.Model) -> Mask | Hierarchy:

@@ -279,7 +279,7 @@ activity_regularizer, kernel_constraint, bias_constraint
 
 
 def as_mask(mask) -> Mask:
-    """The mask itself, or that of a 2-D 0/1 array or of a stored configuration."""
+    """The mask itself, or the one that a saved layer or a 0/1 array describes."""
     if isinstance(mask, Mask):
         return mask
     if isinstance(mask, Mapping):

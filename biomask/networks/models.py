@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import layers, regularizers
 
 from biomask.errors import ArgumentError, ModelError
 from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
+from biomask.networks.arguments import (
+    check_no_covariates,
+    check_number,
+    check_one_level,
+    check_outputs,
+    check_variational,
+    checked_outputs,
+)
+from biomask.networks.autoencoder import (
+    RECONSTRUCTION,
+    decoder,
+    latent_settings,
+    sampled,
+)
 from biomask.networks.deep import (
     mask_of,
     pathway_layers,
@@ -20,20 +33,35 @@ from biomask.networks.deep import (
     reads_all,
     stack_levels,
 )
-from biomask.networks.heads import HEAD, head_layer, linear_layers, skip_layer, skips, start_linear
-from biomask.networks.initializers import checked_replicates, checked_seed, replicate_seeds
+from biomask.networks.heads import (
+    HEAD,
+    covariate_head,
+    linear_layers,
+    pathway_head,
+    skip_head,
+    skips,
+    start_heads,
+    with_covariates,
+)
+from biomask.networks.initializers import (
+    checked_replicates,
+    checked_seed,
+    replicate_seeds,
+)
 from biomask.networks.layers import MaskedDense, as_mask
 from biomask.networks.replicates import ReplicateLoss, replicate_metrics
+from biomask.networks.survival import CoxLoss
 
 # The last layer is named after what it predicts, so a loaded model still knows its task.
 OUTPUT_OF_TASK = {
     "binary": "probability",
     "multiclass": "class_probabilities",
     "regression": "prediction",
+    "survival": "log_risk",
+    "autoencoder": RECONSTRUCTION,
 }
 DROPOUT = "pathways_dropout"
-OUTPUTS = ("all", "top")
-_ACTIVATION = {"binary": "sigmoid", "multiclass": "softmax", "regression": "linear"}
+_ACTIVATION = {"binary": "sigmoid", "multiclass": "softmax"}  # linear for the other tasks
 
 
 def build_model(
@@ -46,26 +74,34 @@ def build_model(
     learning_rate: float = 1e-3,
     replicates: int | None = None,
     *,
+    covariates: int | Sequence[str] | None = None,
     signed: bool = False,
     kernel: str = "auto",
     kernel_initializer="glorot_uniform",
     seed: int | Sequence[int] | None = None,
+    variational: bool = False,
+    beta: float | None = None,
     outputs: str = "all",
     skip: bool = False,
 ) -> keras.Model:
     """genes -> pathways (masked) -> outcome, compiled and ready for `fit`.
 
     Layers: ``genes`` (input), ``pathways`` (`MaskedDense`), ``pathways_dropout``, ``head``
-    (linear), and the output: ``probability``, ``class_probabilities`` or ``prediction``. With a
-    hierarchy, ``pathways_2``, ``pathways_3``, ... lie above ``pathways``, each reading its
+    (linear), and the output: ``probability``, ``class_probabilities``, ``prediction`` or
+    ``log_risk``. With covariates also ``covariates`` (input) and ``covariates_head``, added to
+    ``head``. An autoencoder has ``reconstruction`` (`MaskedDense`, pathways to genes) instead
+    of the last two, and its labels are X: ``model.fit(X, X)``; see `biomask.networks.autoencoder`.
+
+    With a hierarchy ``pathways_2``, ``pathways_3``, ... lie above ``pathways``, each reading its
     ``pathways_2_children``, ... from whatever level computes them: what the hierarchy carries on
     has no parameter and is not computed again.
 
     Parameters
     ----------
     mask : Mask, Hierarchy, or 2-D 0/1 array, shape (n_genes, n_pathways)
-    task : {"binary", "multiclass", "regression"}
-        Labels are 0/1, 0 to n_classes - 1, or numbers.
+    task : {"binary", "multiclass", "regression", "survival", "autoencoder"}
+        Labels are 0/1, 0 to n_classes - 1, numbers, pairs of time and event (1 seen, 0 censored),
+        for which the loss is that of `biomask.networks.survival.CoxLoss`, or the input itself.
     n_classes : int, optional
         For "multiclass", and only there.
     activation : str
@@ -73,18 +109,28 @@ def build_model(
     dropout : float
         Share of the pathway units left out in each training step, 0 to 1, at every level.
     l2 : float
-        Weight decay: ``l2 * sum(w**2)`` over edges and head is added to the loss.
+        Weight decay: ``l2 * sum(w**2)`` over edges and head is added to the loss; for an
+        autoencoder a G-th of it, G being the number of genes.
     learning_rate : float
         Of Adam.
     replicates : int, optional
         Train this many independent networks as one. They share no parameter, and the loss is
         summed over them, so that each trains as if alone.
+    covariates : int or sequence of str, optional
+        How many covariates (age, batch) there are beside the genes, or their names. They enter the
+        linear head only, with weights that start at zero and do not decay; scale them as you
+        scale the genes.
     signed, kernel, kernel_initializer
         As in `MaskedDense`. The initializer is that of the edges from genes; edges between
         pathways are always Glorot-uniform.
     seed : int or sequence of int, optional
         Of the initial weights. With replicates, a sequence gives each network its own, and an int
         s means s, s + 1, ...: replicate r starts as ``build_model(..., seed=s + r)`` does.
+    variational : bool
+        For "autoencoder": `activation` gives the means of normal latent variables, drawn in
+        training; at all other times they are their means.
+    beta : float, optional
+        Weight of their divergence from N(0, 1); 1 unless given, the evidence lower bound.
     outputs : {"all", "top"}
         Which units of a hierarchy the head reads: those of every level, each once, so that the
         logit is the sum of one linear output for each level, trained with one loss (P-NET,
@@ -95,26 +141,31 @@ def build_model(
     Returns
     -------
     keras.Model
-        Input ``(batch, n_genes)`` float32, columns in the order of ``mask.genes``. Output
+        Input ``(batch, n_genes)`` float32, columns in the order of ``mask.genes``; with covariates
+        ``{"genes": (batch, n_genes), "covariates": (batch, k)}``. Output
         ``(batch, 1)``, or ``(batch, n_classes)``; with replicates ``(batch, R)`` or
-        ``(batch, R, n_classes)``, and y is ``(batch,)`` or one column for each replicate.
+        ``(batch, R, n_classes)``, and y is ``(batch,)`` or one column for each replicate, with a
+        last axis of 2 for "survival". Of an autoencoder ``(batch, n_genes)`` or
+        ``(batch, R, n_genes)``, and y ``(batch, n_genes)``.
 
     Raises
     ------
     ArgumentError
         An argument is outside what is described here.
     """
-    n_outputs = _checked_outputs(task, n_classes)
-    _check_number("dropout", dropout, lambda x: 0 <= x < 1, "at least 0 and below 1")
-    _check_number("l2", l2, lambda x: x >= 0, "a number of at least 0")
-    _check_number("learning_rate", learning_rate, lambda x: x > 0, "a number above 0")
+    n_outputs = checked_outputs(task, n_classes, OUTPUT_OF_TASK)
+    check_number("dropout", dropout, lambda x: 0 <= x < 1, "at least 0 and below 1")
+    check_number("l2", l2, lambda x: x >= 0, "a number of at least 0")
+    check_number("learning_rate", learning_rate, lambda x: x > 0, "a number above 0")
+    beta = check_variational(task, variational, beta)
     check_outputs(outputs)
-    decay = regularizers.L2(l2) if l2 else None
-    seeds = _drawn(seed, replicates)
+    check_one_level(task, isinstance(mask, Hierarchy), skip)
     mask = mask if isinstance(mask, Hierarchy) else as_mask(mask)
+    decay = regularizers.L2(l2 / _loss_terms(task, mask)) if l2 else None
+    seeds, masked = _drawn(seed, replicates), []
 
-    def layer_of(part: Mask, level: int, name: str) -> MaskedDense:
-        return MaskedDense(
+    def units_of(x, part: Mask, level: int, name: str):
+        layer = MaskedDense(
             part,
             activation,
             replicates=replicates,
@@ -125,15 +176,30 @@ def build_model(
             seed=seeds,
             name=name,
         )
+        masked.append(layer)
+        return sampled(x, layer(x), layer, beta) if variational else layer(x)
 
     genes = keras.Input((mask.shape[0],), name="genes", dtype="float32")
-    units = stack_levels(genes, mask, dropout, layer_of)
-    x = head_layer(n_outputs, replicates, decay)(read_by_head(units, mask, outputs))
-    if skip:
-        x = layers.Add(name="logit")([x, skip_layer(n_outputs, replicates, decay)(genes)])
-    outcome = layers.Activation(_ACTIVATION[task], name=OUTPUT_OF_TASK[task], dtype="float32")(x)
-    model = keras.Model(genes, outcome, name="biomask")
-    start_linear(model, seeds)
+    units = stack_levels(genes, mask, dropout, seeds[0], units_of)
+    inputs = genes
+    if task == "autoencoder":
+        check_no_covariates(task, covariates)
+        outcome = decoder(masked[0])(units[0])
+    else:
+        # No bias where a constant added to all outputs changes no loss: it would follow rounding.
+        head = pathway_head(n_outputs, replicates, decay, bias=task != "survival")
+        x = head(read_by_head(units, mask, outputs))
+        if skip:
+            past = skip_head(n_outputs, replicates, decay)(genes)
+            x = layers.Add(name="with_skip")([x, past])
+        if covariates is not None:
+            beside, x = with_covariates(x, covariates, n_outputs, replicates)
+            inputs = [genes, beside]
+        final = _ACTIVATION.get(task, "linear")
+        outcome = layers.Activation(final, name=OUTPUT_OF_TASK[task], dtype="float32")(x)
+    model = keras.Model(inputs, outcome, name="biomask")
+    if task != "autoencoder":
+        start_heads(model, seeds)
     compile_model(model, learning_rate)
     return model
 
@@ -141,7 +207,9 @@ def build_model(
 def compile_model(model: keras.Model, learning_rate: float) -> None:
     """Give the model Adam, and the loss and the metrics of its task."""
     task, replicates = task_of(model), pathway_layer(model).replicates
-    if replicates is not None:
+    if task == "survival":  # concordance counts pairs of samples, which batches would part
+        loss, metrics = CoxLoss(), [] if not replicates else replicate_metrics(task, replicates)
+    elif replicates is not None:
         loss, metrics = ReplicateLoss(task), replicate_metrics(task, replicates)
     elif task == "binary":
         loss, metrics = "binary_crossentropy", ["accuracy", keras.metrics.AUC(name="auc")]
@@ -164,15 +232,18 @@ def restart(model: keras.Model, seeds: Sequence[int]) -> None:
     seeds : sequence of int
         One for each network.
     """
-    masked = pathway_layers(model)
-    drawn = _drawn(list(seeds), masked[0].replicates)
-    for layer in masked:
-        layer.seed = drawn
+    zeros = []
+    for layer in masked_layers(model):
+        layer.seed = _drawn(list(seeds), layer.replicates)
         layer.kernel.assign(layer.initial_edges(layer.kernel.shape))
-    start_linear(model, drawn)
-    biases = [layer.bias for layer in [*masked, model.get_layer(HEAD)]]
+        zeros.append(layer.bias)
+    if task_of(model) != "autoencoder":
+        head, beside = model.get_layer(HEAD), covariate_head(model)
+        start_heads(model, pathway_layer(model).seed)
+        zeros += [head.bias, None if beside is None else beside.kernel]
+    zeros = [variable for variable in zeros if variable is not None]
     state = [v for v in model.optimizer.variables if v.name != "learning_rate"]
-    for variable in biases + state:
+    for variable in zeros + state:
         variable.assign(tf.zeros_like(variable))
 
 
@@ -193,8 +264,7 @@ def take_replicate(model: keras.Model, replicate: int) -> keras.Model:
     ModelError
         The model has no replicates.
     """
-    masked = pathway_layers(model)
-    layer = masked[0]
+    layer = pathway_layer(model)
     if layer.replicates is None:
         raise ModelError(
             "the model is a single network already",
@@ -206,34 +276,41 @@ def take_replicate(model: keras.Model, replicate: int) -> keras.Model:
             f"replicate must be from 0 to {layer.replicates - 1}. Received: {replicate!r}",
             code="E-ARGUMENT",
         )
-    task = task_of(model)
+    task, beside = task_of(model), covariate_head(model)
+    decay = float(layer.kernel_regularizer.l2) if layer.kernel_regularizer else 0.0
     single = build_model(
         mask_of(model),
         task,
         n_classes=model.output_shape[-1] if task == "multiclass" else None,
         activation=layer.activation,
         dropout=model.get_layer(DROPOUT).rate,
-        l2=float(layer.kernel_regularizer.l2) if layer.kernel_regularizer else 0.0,
+        l2=decay * _loss_terms(task, layer.mask),
         learning_rate=float(model.optimizer.learning_rate),
+        covariates=None if beside is None else beside.names,
         signed=layer.signed,
         kernel=layer.kernel_kind,
         kernel_initializer=layer.kernel_initializer,
         seed=layer.seed[replicate],
         outputs="all" if reads_all(model) else "top",
         skip=skips(model),
+        **(latent_settings(model) if task == "autoencoder" else {}),
     )
-    for layer in masked:
-        kernel, bias = layer.get_weights()
-        single.get_layer(layer.name).set_weights([kernel[:, replicate], bias[replicate]])
-    for layer in linear_layers(model):
-        like = single.get_layer(layer.name)
-        weights = zip(layer.get_weights(), like.get_weights(), strict=True)
-        like.set_weights([many[replicate].reshape(one.shape) for many, one in weights])
+    for masked in masked_layers(model):
+        kernel, bias = masked.get_weights()
+        single.get_layer(masked.name).set_weights([kernel[:, replicate], bias[replicate]])
+    if task == "autoencoder":
+        return single
+    for linear in linear_layers(model):
+        alone = single.get_layer(linear.name)
+        weights = zip(linear.get_weights(), alone.weights, strict=True)
+        alone.set_weights([w[replicate].reshape(v.shape) for w, v in weights])
+    if beside is not None:
+        covariate_head(single).kernel.assign(beside.kernel[replicate : replicate + 1])
     return single
 
 
 def pathway_layer(model: keras.Model) -> MaskedDense:
-    """The model's masked layer that reads the genes.
+    """The model's masked layer from genes to pathways.
 
     Raises
     ------
@@ -241,6 +318,11 @@ def pathway_layer(model: keras.Model) -> MaskedDense:
         There is none.
     """
     return pathway_layers(model)[0]
+
+
+def masked_layers(model: keras.Model) -> list[MaskedDense]:
+    """All masked layers, from the genes on."""
+    return [x for x in getattr(model, "layers", []) if isinstance(x, MaskedDense)]
 
 
 def task_of(model: keras.Model) -> str:
@@ -268,41 +350,6 @@ def _drawn(seed: int | Sequence[int] | None, replicates: int | None) -> list[int
     return replicate_seeds(checked_seed(seed, replicates), replicates)
 
 
-def _checked_outputs(task: str, n_classes: int | None) -> int:
-    if task not in OUTPUT_OF_TASK:
-        raise ArgumentError(
-            f"task must be one of {sorted(OUTPUT_OF_TASK)}. Received: task={task!r}",
-            code="E-ARGUMENT",
-        )
-    if task != "multiclass":
-        if n_classes is not None:
-            raise ArgumentError(
-                f"n_classes belongs to task='multiclass'. Received: task={task!r}, "
-                f"n_classes={n_classes!r}",
-                code="E-ARGUMENT",
-            )
-        return 1
-    whole = isinstance(n_classes, int | np.integer) and not isinstance(n_classes, bool)
-    if not whole or n_classes < 2:
-        raise ArgumentError(
-            f"task='multiclass' needs n_classes, a whole number of at least 2. "
-            f"Received: n_classes={n_classes!r}",
-            code="E-ARGUMENT",
-        )
-    return int(n_classes)
-
-
-def check_outputs(outputs: str) -> None:
-    """Refuse what names no way for the head to read a hierarchy."""
-    if outputs not in OUTPUTS:
-        raise ArgumentError(
-            f"outputs must be one of {OUTPUTS}. Received: outputs={outputs!r}", code="E-ARGUMENT"
-        )
-
-
-def _check_number(name: str, value, inside: Callable[[float], bool], expected: str) -> None:
-    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not (number and np.isfinite(value) and inside(value)):
-        raise ArgumentError(
-            f"{name} must be {expected}. Received: {name}={value!r}", code="E-ARGUMENT"
-        )
+def _loss_terms(task: str, mask: Mask | Hierarchy) -> int:
+    """Numbers that a sample's loss is the mean of."""
+    return mask.shape[0] if task == "autoencoder" else 1

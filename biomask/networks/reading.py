@@ -14,8 +14,9 @@ import tensorflow as tf
 
 from biomask.errors import ArgumentError, ModelError
 from biomask.masks.matrices import as_frame
+from biomask.networks.autoencoder import RECONSTRUCTION, loadings
 from biomask.networks.deep import pathway_layers, read_names, unit_names
-from biomask.networks.heads import HEAD
+from biomask.networks.heads import HEAD, skips
 from biomask.networks.layers import MaskedDense
 from biomask.networks.models import pathway_layer, task_of
 
@@ -29,24 +30,30 @@ def edge_weights(model: keras.Model) -> pd.DataFrame:
     -------
     DataFrame
         Columns ``gene``, ``pathway``, ``weight``, one row an edge; with replicates also
-        ``replicate``, one row an edge and replicate. Of a hierarchy also ``level``: 0 for edges
-        from genes; above, an edge runs from the child named in ``gene`` to its parent.
+        ``replicate``, one row an edge and replicate. For an autoencoder also ``loading``, the
+        weight of the way back, from the pathway to the gene. Of a hierarchy also ``level``: 0 for
+        edges from genes; above, an edge runs from the child named in ``gene`` to its parent.
 
     Raises
     ------
     ModelError
         The model has no `MaskedDense` layer.
     """
-    masked, parts = pathway_layers(model), []
-    replicates = range(masked[0].replicates or 1)
-    for level, layer in enumerate(masked):
-        frame = layer.mask.to_edges()[["gene", "pathway"]]
-        for r, weights in zip(replicates, layer.edges.T.reshape(len(replicates), -1), strict=True):
-            parts.append(frame.assign(level=level, replicate=r, weight=weights))
-    table = pd.concat(parts, ignore_index=True)
-    if len(masked) == 1:
-        table = table.drop(columns="level")
-    return table if masked[0].replicates is not None else table.drop(columns="replicate")
+    masked = pathway_layers(model)
+    frames = [layer.mask.to_edges()[["gene", "pathway"]] for layer in masked]
+    if len(masked) > 1:
+        frames = [frame.assign(level=level) for level, frame in enumerate(frames)]
+    frame = pd.concat(frames, ignore_index=True)
+    weights = {"weight": np.concatenate([layer.edges for layer in masked])}
+    if model.layers[-1].name == RECONSTRUCTION:
+        weights["loading"] = loadings(model)
+    if masked[0].replicates is None:
+        return frame.assign(**weights)
+    parts = [
+        frame.assign(replicate=r, **{name: w[:, r] for name, w in weights.items()})
+        for r in range(masked[0].replicates)
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 def pathway_activity(model: keras.Model, X) -> pd.DataFrame:
@@ -62,7 +69,8 @@ def pathway_activity(model: keras.Model, X) -> pd.DataFrame:
     -------
     DataFrame, shape (n_samples, n_pathways)
         With replicates, the columns are (replicate, pathway). The sign and the scale of a unit
-        are arbitrary: only differences within one pathway mean something.
+        are arbitrary: only differences within one pathway mean something. For a variational
+        autoencoder these are the means of the latent variables.
 
     Raises
     ------
@@ -88,7 +96,8 @@ def gene_attributions(
     """Integrated gradients of the head's output (the logit) with respect to every gene.
 
     ``(x - x0) * integral of d f(x0 + a (x - x0)) / dx over a from 0 to 1``, Sundararajan et al.
-    2017 (ICML), equation 1, by the Gauss-Legendre rule. A row sums to f(x) - f(x0).
+    2017 (ICML), equation 1, by the Gauss-Legendre rule. A row sums to f(x) - f(x0); covariates add
+    the same to both.
 
     Parameters
     ----------
@@ -118,7 +127,8 @@ def gene_attributions(
         )
     X = as_frame(X, layer.mask.genes)
     start = _baseline(layer, baseline)
-    logit = keras.Model(model.input, model.layers[-1].input)
+    last = model.get_layer("with_skip" if skips(model) else HEAD)
+    logit = keras.Model(model.inputs[0], last.output)
     nodes, shares = np.polynomial.legendre.leggauss(steps)
 
     @tf.function(reduce_retracing=True)
@@ -205,7 +215,14 @@ def _single(model: keras.Model) -> MaskedDense:
 
 
 def _checked_target(model: keras.Model, target: int | None) -> int:
-    task, n_outputs = task_of(model), model.get_layer(HEAD).units
+    task = task_of(model)
+    if task == "autoencoder":
+        raise ModelError(
+            "attributions are of an outcome, and an autoencoder predicts none",
+            code="E-NO-OUTCOME",
+            hint="Its loadings are in biomask.edge_weights(model).",
+        )
+    n_outputs = model.get_layer(HEAD).units
     if task != "multiclass":
         if target is not None:
             raise ArgumentError(

@@ -9,9 +9,16 @@ from keras import ops
 
 from biomask.errors import ModelError
 from biomask.networks.layers import MaskedDense
+from biomask.networks.survival import cox_costs
 
 # What one sample costs in one network; shapes as in `per_replicate`.
-LOSS_OF_TASK = {"binary": "log_loss", "multiclass": "log_loss", "regression": "squared_error"}
+LOSS_OF_TASK = {
+    "binary": "log_loss",
+    "multiclass": "log_loss",
+    "regression": "squared_error",
+    "survival": "partial_likelihood",
+    "autoencoder": "reconstruction",
+}
 
 
 def per_replicate(kind: str, y_true, y_pred):
@@ -19,11 +26,16 @@ def per_replicate(kind: str, y_true, y_pred):
 
     Parameters
     ----------
-    kind : {"log_loss", "squared_error", "accuracy"}
+    kind : {"log_loss", "squared_error", "partial_likelihood", "accuracy", "reconstruction"}
     y_true : tensor, shape (batch,), (batch, 1) or (batch, R)
-        Labels shared by all replicates, or one column for each.
-    y_pred : tensor, shape (batch, R), or (batch, R, C) where C classes are predicted
+        Labels shared by all replicates, or one column for each; "partial_likelihood" has a last
+        axis of 2, see `cox_costs`. For "reconstruction" the genes, (batch, G), shared by all.
+    y_pred : tensor, shape (batch, R), or (batch, R, C) where C classes, or genes, are predicted
     """
+    if kind == "partial_likelihood":
+        return cox_costs(y_true, y_pred)
+    if kind == "reconstruction":
+        return ops.mean(ops.square(y_pred - ops.expand_dims(y_true, 1)), axis=-1)
     several = len(y_pred.shape) == 3
     y_true = ops.reshape(y_true, (ops.shape(y_pred)[0], -1))
     y_true = ops.broadcast_to(y_true, ops.shape(y_pred)[:2])
@@ -84,7 +96,7 @@ class ReplicateMean(keras.metrics.Metric):
 
 def replicate_metrics(task: str, replicates: int) -> list[ReplicateMean]:
     """The metrics of a replicated model: its loss first, then accuracy where there are classes."""
-    kinds = [LOSS_OF_TASK[task]] + (["accuracy"] if task != "regression" else [])
+    kinds = [LOSS_OF_TASK[task]] + (["accuracy"] if task in ("binary", "multiclass") else [])
     return [ReplicateMean(kind, replicates) for kind in kinds]
 
 

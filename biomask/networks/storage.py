@@ -13,7 +13,12 @@ import keras
 
 from biomask import __version__
 from biomask.errors import BiomaskError, ModelError, StorageError
-from biomask.networks import replicates  # noqa: F401  its classes must be registered to be loaded
+from biomask.networks import (  # noqa: F401  their classes must be registered to be loaded
+    autoencoder,
+    deep,
+    heads,
+    replicates,
+)
 from biomask.networks.layers import OTHER_MASK, MaskedDense
 from biomask.storage import check_manifest, read_zip, unzip, write_zip
 

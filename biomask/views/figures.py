@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
-import os
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from matplotlib.figure import Figure
 
 from biomask.errors import ArgumentError, StorageError
 from biomask.storage import atomic_write
+from biomask.views.places import checked_name, figures_folder, made_folder
 from biomask.views.spreadsheet import csv_text
 
 COLUMN = 3.5  # inches: one column of a journal page
@@ -83,9 +82,6 @@ STYLE = _DEFAULTS | {
     "pdf.compression": 6,
     "svg.hashsalt": "biomask",
 }
-
-_CHECKOUT = ("pyproject.toml", "biomask/__init__.py")
-_NAME = re.compile(r'[^\s./\\:*?"<>|\x00-\x1f][^/\\:*?"<>|\x00-\x1f]*')
 
 
 # ------------------------------------------------------------------------ style
@@ -211,7 +207,7 @@ def save_figure(
         "pdf": _rendered(fig, "pdf"),
         "png": _rendered(fig, "png"),
     }
-    folder = _made(figures_folder() if folder is None else Path(folder))
+    folder = made_folder(figures_folder() if folder is None else Path(folder))
     paths = {kind: folder / f"{name}.{kind}" for kind in contents}
     taken = [path for path in paths.values() if not overwrite and path.exists()]
     if taken:
@@ -225,18 +221,6 @@ def save_figure(
         with atomic_write(paths[kind], overwrite=overwrite) as temporary:
             temporary.write_bytes(content)
     return paths["png"]
-
-
-def figures_folder() -> Path:
-    """Where `save_figure` writes when it is not told; see its `folder`."""
-    named = os.environ.get("BIOMASK_FIGURES")
-    if named:
-        return Path(named)
-    here = Path.cwd()
-    for parent in (here, *here.parents):
-        if all((parent / part).exists() for part in _CHECKOUT):
-            return parent / "figures"
-    return here / "figures"
 
 
 def _rendered(fig: Figure, kind: str) -> bytes:
@@ -284,24 +268,4 @@ def _check_figure(fig: object, name: object, data: object) -> None:
             f"data must be a DataFrame of the numbers behind the figure, received {found}",
             code="E-FIGURE-DATA",
         )
-    extension = str(name).lower().endswith((".png", ".pdf", ".csv"))
-    if not isinstance(name, str) or not _NAME.fullmatch(name) or extension:
-        raise ArgumentError(
-            f"{name!r} cannot name a figure",
-            code="E-FIGURE-NAME",
-            hint="Give a plain file name without folder or extension, such as 'mask_sizes'; "
-            "the folder goes into folder=.",
-        )
-
-
-def _made(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(
-            f"cannot make the folder: {error.strerror or error}",
-            code="E-WRITE",
-            file=folder,
-            hint="Pass another folder=, or set BIOMASK_FIGURES.",
-        ) from error
-    return folder
+    checked_name(name)

@@ -23,6 +23,7 @@ from biomask.views.plots_masks import (
 )
 from biomask.views.plots_quality import plot_comparison, plot_power
 from biomask.views.plots_ranking import plot_weight_by_size, plot_weight_rank_agreement
+from biomask.views.plots_survival import plot_survival
 from biomask.views.plots_training import (
     plot_calibration,
     plot_confusion,
@@ -52,6 +53,7 @@ __all__ = [
     "plot_pvalue_qq",
     "plot_roc",
     "plot_stability",
+    "plot_survival",
     "plot_weight_by_size",
     "plot_weight_rank_agreement",
     "style",

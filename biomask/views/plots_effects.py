@@ -5,10 +5,10 @@ from __future__ import annotations
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+import scipy  # scipy.stats is loaded by its first use: it takes half a second
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from scipy import stats
 
 from biomask.errors import ArgumentError
 from biomask.views import tables
@@ -68,7 +68,7 @@ def plot_effects(pathways: pd.DataFrame, *, n: int = 20, ax: Axes | None = None)
         ax.text(1.02, row, tables.p_text(p), transform=place, va="center", fontsize=7)
     ax.spines["left"].set_visible(False)
     ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(4))
-    ax.set_xlabel("Effect (rise in held-out loss)")
+    ax.set_xlabel("Held-out effect")
     _effects_legend(ax, band, "selected" in top)
     tables.show_count(ax, len(top), len(table), "pathways")
     return ax
@@ -197,7 +197,7 @@ def plot_pvalue_qq(p: pd.DataFrame | pd.Series | np.ndarray, *, ax: Axes | None 
     m = len(values)
     i = np.arange(1, m + 1)
     expected = -np.log10(i / (m + 1))
-    band = -np.log10(stats.beta.ppf([[0.025], [0.975]], i, m - i + 1))
+    band = -np.log10(scipy.stats.beta.ppf([[0.025], [0.975]], i, m - i + 1))
     ax = canvas(ax, 2.8, 3.0 + 0.14 * table.shape[1])
     ax.fill_between(
         expected, band[1], band[0], color=PALE, linewidth=0, label="95 % under the null"

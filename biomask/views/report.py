@@ -13,6 +13,7 @@ from biomask.errors import ArgumentError
 from biomask.inference.study import Study
 from biomask.storage import atomic_write
 from biomask.views import report_figures as figures
+from biomask.views import report_latent
 from biomask.views import report_methods as methods
 from biomask.views import report_tables as tables
 from biomask.views import report_text as text
@@ -104,13 +105,15 @@ def _remarks(study: Study) -> str:
 def _pathways(study: Study) -> str:
     permutations = study.settings["permutations"]
     resolved = "" if text.unresolved(study) else ", q is the false discovery rate"
+    means = "The effect of a pathway is how much worse held-out samples are predicted without it."
+    up = "where the outcome goes when the genes of the pathway go up"
+    if study.settings["task"] == report_latent.TASK:
+        means, up = report_latent.PATHWAYS, report_latent.GENES_UP
     return _section(
         "Pathways",
-        "<p>The effect of a pathway is how much worse held-out samples are predicted without it. "
-        f"The smallest p that {permutations:,} permutations can give is "
+        f"<p>{means} The smallest p that {permutations:,} permutations can give is "
         f"{text.p_number(1 / (permutations + 1))}; p_fwer is corrected for all pathways at once"
-        f"{resolved}. “Genes up” is where the outcome goes when the genes of the pathway go up."
-        "</p>",
+        f"{resolved}. “Genes up” is {up}.</p>",
         tables.pathway_table(study),
         _csv(study.pathways, "pathways.csv", f"All {len(study.pathways):,} pathways as CSV"),
         _grid([figures.effects(study)]),
@@ -138,6 +141,8 @@ def _stability(study: Study) -> str:
 def _genes(study: Study) -> str:
     if study.edges.empty:
         words = "No pathway was selected, so that no gene was tested."
+        if study.settings["task"] == report_latent.TASK:
+            words = report_latent.NO_GENES
         return _section("Genes", f"<p>{words}</p>")
     n = study.edges["pathway"].nunique()
     return _section(
@@ -155,16 +160,22 @@ def _genes(study: Study) -> str:
 
 
 def _prediction(study: Study) -> str:
+    what = "Reconstruction" if study.settings["task"] == report_latent.TASK else "Prediction"
     return _section(
-        "Prediction of held-out samples",
+        f"{what} of held-out samples",
         tables.score_table(study),
         _grid([figures.prediction(study)]),
-        _csv(study.predictions, "predictions.csv", "Held-out prediction of every sample as CSV"),
+        _csv(study.predictions, "predictions.csv", f"{what} of every held-out sample as CSV"),
     )
 
 
 def _annotation(study: Study, comparison: pd.DataFrame | None) -> str:
     name = "Is the annotation better than random masks?"
+    if study.settings["task"] == "survival":
+        words = "Not tested: compare_models, which would, has no survival models to compare with."
+        return _section(name, f"<p>{words}</p>")
+    if study.settings["task"] == report_latent.TASK:
+        return _section(name, f"<p>{report_latent.NOT_COMPARED}</p>")
     if comparison is None:
         words = html.escape(methods.not_compared())
         return _section(name, f"<p>{words}</p>", _code(methods.compare_call(study)))
@@ -178,7 +189,7 @@ def _annotation(study: Study, comparison: pd.DataFrame | None) -> str:
 
 
 def _methods(study: Study) -> str:
-    references = "\n".join(f"<li>{html.escape(entry)}</li>" for entry in methods.REFERENCES)
+    references = "\n".join(f"<li>{html.escape(entry)}</li>" for entry in methods.references(study))
     return _section(
         "Methods",
         '<p class="soft screen">To paste into a paper; one click selects it.</p>',

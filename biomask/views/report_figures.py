@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from biomask.views import plots, tables
+from biomask.views import plots, report_latent, tables
 from biomask.views.figures import BLUE, GREY, canvas, style, styled
 from biomask.views.labels import display_names
 from biomask.views.report_text import p_number
@@ -102,6 +102,11 @@ def prediction(study: Study) -> Figure:
         classes = study.settings["classes"]
         counts = pd.crosstab(table["y"].astype(str), chosen)
         ax = plots.plot_confusion(counts.reindex(index=classes, columns=classes, fill_value=0))
+    elif task == "survival":
+        ax = plots.plot_survival(table)
+        caption += " Risks are relative to the mean of the fold; ticks are censored samples."
+    elif task == report_latent.TASK:
+        ax, caption = _errors(table), report_latent.RECONSTRUCTION
     else:
         ax = _observed(table["y"].astype(float), table["prediction"])
     return Figure(*_svg(ax), "Held-out predictions against the truth; see the table.", caption)
@@ -128,6 +133,22 @@ def _rows(names: pd.Index) -> Axes:
 def _bands(study: Study) -> list[str]:
     """Columns that cannot be drawn because nothing was permuted."""
     return ["null_mean", "null_low", "null_high"] if study.null.empty else []
+
+
+@styled
+def _errors(table: pd.DataFrame) -> Axes:
+    """Boxes of the reconstruction's error, one a group."""
+    parts = {str(name): part["squared_error"] for name, part in table.groupby("y", sort=True)}
+    ax = canvas(None, 2.8, 2.4)
+    ax.boxplot(
+        list(parts.values()),
+        tick_labels=display_names(parts),
+        widths=0.5,
+        flierprops={"markersize": 3, "markeredgecolor": GREY},
+        medianprops={"color": BLUE},
+    )
+    ax.set_ylabel("Squared error")
+    return ax
 
 
 @styled

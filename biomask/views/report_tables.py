@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from biomask.inference.stability import stability_wording
-from biomask.views.report_text import chance_loss, p_number, unresolved
+from biomask.views import report_latent
+from biomask.views.report_text import LATENT, chance_loss, p_number, unresolved
 
 if TYPE_CHECKING:
     from biomask.inference.study import Study
@@ -41,15 +42,18 @@ def pathway_table(study: Study) -> str:
     """The pathways of the largest effect."""
     table = study.top(ROWS)
     names = [_pathway(study, name) for name in table.index]
+    meaning = "increase of the held-out loss without the pathway"
+    if study.settings["task"] == LATENT:
+        meaning = report_latent.EFFECT
     columns = [
         Column("Pathway", names, list(table.index)),
         numbers("Genes", table["size"], "genes of the pathway in the data"),
-        numbers("Effect", table["effect"], "increase of the held-out loss without the pathway"),
+        numbers("Effect", table["effect"], meaning),
         p_values("p", table["p"], "permutation p-value, not corrected"),
         p_values("p_fwer", table["p_fwer"], "corrected for all pathways, by max-T"),
         *_q(study, table["q"]),
         _ranks(table),
-        *_directions(study, table),
+        *directions(study, table),
     ]
     return render(columns, f"The {len(table)} pathways with the largest effect")
 
@@ -189,12 +193,16 @@ def _ranks(table: pd.DataFrame) -> Column:
     return Column("Rank", cells, list(table["rank_median"]), meaning)
 
 
-def _directions(study: Study, table: pd.DataFrame) -> list[Column]:
+def directions(study: Study, table: pd.DataFrame) -> list[Column]:
     """Which way the outcome goes when the pathway's genes go up."""
     classes = study.settings["classes"]
     meaning = "where samples go when the genes of the pathway go up"
+    if study.settings["task"] == LATENT:
+        meaning = report_latent.GENES_UP
     if "direction" in table:
-        ways = classes if study.settings["task"] == "binary" else ["lower", "higher"]
+        ways = {"survival": ["lower risk", "higher risk"]}.get(
+            study.settings["task"], classes or ["lower", "higher"]
+        )
         texts = [MISSING if pd.isna(d) or d == 0 else ways[int(d > 0)] for d in table["direction"]]
         keys = list(table["direction"])
     else:
@@ -221,6 +229,10 @@ def _constant(study: Study) -> dict[str, float]:
     """Scores of always answering the same."""
     if study.settings["task"] == "regression":
         return {"squared_error": 1.0, "r2": 0.0}
+    if study.settings["task"] == "survival":
+        return {"partial_loss": chance_loss(study), "concordance": 0.5}
+    if study.settings["task"] == LATENT:
+        return {"r2": 0.0}
     common = study.predictions["y"].value_counts(normalize=True).max()
     return {"log_loss": chance_loss(study), "accuracy": float(common), "auc": 0.5}
 

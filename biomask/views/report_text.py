@@ -10,14 +10,22 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
+from biomask.inference.losses import partial_likelihood
 from biomask.inference.significance import resolution_note
 from biomask.inference.stability import STABLE, stability_wording
+from biomask.views import report_latent
 
 if TYPE_CHECKING:
     from biomask.inference.study import Study
 
+LATENT = report_latent.TASK
 LEVEL = 0.05  # of p_fwer or q, as in `crossfit`
-LOSS_NAME = {"regression": "squared error"}  # log-loss for the other tasks
+LOSS_NAME = {  # log-loss for the other tasks
+    "regression": "squared error",
+    "survival": "negative log partial likelihood",
+    LATENT: "squared error summed over genes",
+}
+LOSS_COLUMN = {"regression": "squared_error", "survival": "partial_loss"}  # else log_loss
 UNIT = {"regression": "variances of the outcome"}  # nats for the other tasks
 GROUPS = 5  # of pathways that are not separable, with a remark each
 
@@ -36,6 +44,10 @@ def heading(study: Study) -> str:
         return f"Pathways that tell “{classes[1]}” from “{classes[0]}”"
     if study.settings["task"] == "multiclass":
         return f"Pathways that tell {len(classes)} classes apart"
+    if study.settings["task"] == "survival":
+        return "Pathways that predict the time to the event"
+    if study.settings["task"] == LATENT:
+        return report_latent.heading(study)
     return "Pathways that predict the outcome"
 
 
@@ -75,11 +87,13 @@ def finding(study: Study) -> str:
     moved = "rises" if row["effect"] > 0 else "changes"
     caveat = stability_wording(float(study.stability["seeds"]))
     joint = "but" if caveat == stability_wording(0.0) else "and"
+    size = f"without which the loss {moved} by {row['effect']:.2g} {unit} per sample"
+    if study.settings["task"] == LATENT:
+        size = f"whose activity is {report_latent.largest(study, name)}"
     return (
         f"For {len(selected):,} of {len(table):,} pathways the held-out effect is larger than "
-        f"chance allows (p_fwer or q at most {LEVEL:g}); the largest is that of {name}, without "
-        f"which the loss {moved} by {row['effect']:.2g} {unit} per sample (p_fwer = "
-        f"{p_number(row['p_fwer'])}), {joint} {caveat}."
+        f"chance allows (p_fwer or q at most {LEVEL:g}); the largest is that of {name}, {size} "
+        f"(p_fwer = {p_number(row['p_fwer'])}), {joint} {caveat}."
     )
 
 
@@ -111,11 +125,20 @@ def unresolved(study: Study) -> str:
 
 
 def chance_loss(study: Study) -> float:
-    """The loss of always predicting the shares of the classes, or the mean."""
+    """The loss of always predicting the shares of the classes, the mean, or the same risk."""
     if study.settings["task"] == "regression":
         return 1.0
+    if study.settings["task"] == "survival":
+        folds = [part for _, part in study.predictions.groupby("fold") if part["event"].any()]
+        return float(np.mean([_equal_risk_loss(part) for part in folds]))
     share = study.predictions["y"].value_counts(normalize=True).to_numpy()
     return float(-(share * np.log(share)).sum())
+
+
+def _equal_risk_loss(part: pd.DataFrame) -> float:
+    """The negative log partial likelihood per event of a fold whose samples are all alike."""
+    time, event = part["time"].to_numpy(), part["event"].to_numpy()
+    return float(partial_likelihood(np.zeros((len(part), 1)), time, event).sum() / event.sum())
 
 
 def groups(study: Study) -> pd.Series:
@@ -125,7 +148,9 @@ def groups(study: Study) -> pd.Series:
 
 
 def _no_prediction(study: Study) -> str:
-    column = "squared_error" if study.settings["task"] == "regression" else "log_loss"
+    if study.settings["task"] == LATENT:
+        return report_latent.no_reconstruction(study)
+    column = LOSS_COLUMN.get(study.settings["task"], "log_loss")
     loss, constant = float(study.scores[column].mean()), chance_loss(study)
     if loss < constant:
         return ""

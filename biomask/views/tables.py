@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import scipy  # scipy.stats is loaded by its first use: it takes half a second
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
-from scipy import stats
 
 from biomask.errors import ArgumentError, listed
 from biomask.views.figures import BLACK, BLUE, GREY, VERMILION
@@ -133,7 +133,7 @@ def show_count(ax: Axes, shown: int, total: int, what: str) -> None:
 def rank_correlation(ax: Axes, x: object, y: object, loc: str = "left") -> float:
     """Write Spearman's coefficient above the axes, and return it (NaN when a side is constant)."""
     constant = np.ptp(x) == 0 or np.ptp(y) == 0
-    rho = np.nan if constant else float(stats.spearmanr(x, y).statistic)
+    rho = np.nan if constant else float(scipy.stats.spearmanr(x, y).statistic)
     ax.set_title("Spearman not defined" if constant else f"Spearman {signed(rho)}", loc=loc)
     return rho
 

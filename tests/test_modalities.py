@@ -1,0 +1,273 @@
+"""Several modalities per gene: names decide, samples are matched, a gene counts once."""
+
+import warnings
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+
+import biomask as bm
+from biomask.errors import AlignmentError, ArgumentError, BiomaskWarning, DataError
+
+SETS = {"P1": ["A", "B", "C"], "P2": ["C", "D"], "P3": ["E", "F"]}
+
+
+@pytest.fixture
+def mask():
+    return bm.Mask.from_sets(SETS, descriptions={"P1": "first"})
+
+
+def table(genes, samples, first):
+    """Value of gene j in sample i: first + 10 i + j, plus a third so that none is whole."""
+    values = first + 10 * np.arange(len(samples))[:, None] + np.arange(len(genes)) + 1 / 3
+    return pd.DataFrame(values, index=list(samples), columns=list(genes))
+
+
+@pytest.fixture
+def data():
+    return {
+        "expression": table("CABDE", ["s1", "s2", "s3"], 0),
+        "mutation": table("BCAX", ["s3", "s0", "s1"], 5),
+    }
+
+
+def align(mask, data, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", BiomaskWarning)
+        return bm.align(mask, data, **{"min_genes": 1, "max_genes": None, **options})
+
+
+# ------------------------------------------------------------------------ align
+
+
+def test_every_gene_and_modality_is_a_row_and_a_column(mask, data):
+    aligned = align(mask, data)
+    assert aligned.mask.to_sets() == {
+        "P1": [
+            "A (expression)",
+            "A (mutation)",
+            "B (expression)",
+            "B (mutation)",
+            "C (expression)",
+            "C (mutation)",
+        ],
+        "P2": ["C (expression)", "C (mutation)", "D (expression)"],
+        "P3": ["E (expression)"],
+    }
+    assert aligned.mask.descriptions["P1"] == "first"
+    assert aligned.X.columns.equals(aligned.mask.genes)
+    assert (aligned.X.dtypes == np.float32).all()
+    assert aligned.X.index.tolist() == ["s1", "s3"]  # s2 and s0 are in one table only
+    third = np.float32(1 / 3)
+    assert aligned.X["A (expression)"].tolist() == pytest.approx([1 + third, 21 + third])
+    assert aligned.X["A (mutation)"].tolist() == pytest.approx([27 + third, 7 + third])
+    assert aligned.X["D (expression)"].tolist() == pytest.approx([3 + third, 23 + third])
+    pd.testing.assert_series_equal(aligned.means, aligned.X.mean())
+
+
+def test_weights_of_the_mask_hold_for_every_modality(data):
+    weighted = bm.read_edges(
+        pd.DataFrame({"gene": list("ABC"), "pathway": ["P"] * 3, "weight": [2, -1, 0.5]})
+    )
+    edges = align(weighted, data).mask.to_edges().set_index("gene")["weight"]
+    assert edges["B (expression)"] == edges["B (mutation)"] == -1
+    assert edges["C (mutation)"] == 0.5
+
+
+def test_the_report_names_what_each_modality_lacks(mask, data):
+    report = align(mask, data).report
+    entries = set(report.to_frame().itertuples(index=False, name=None))
+    assert ("dropped", "sample", "s2", "", "not in mutation") in entries
+    assert ("dropped", "sample", "s0", "", "not in expression") in entries
+    assert ("dropped", "mask", "D", "", "mutation: not in the data") in entries
+    assert ("dropped", "mask", "F", "", "expression: not in the data") in entries
+    assert ("dropped", "data", "X", "", "mutation: not in the mask") in entries
+    assert report.only_in_mask.tolist() == ["F"]
+    assert report.only_in_data.tolist() == ["X"]
+    assert report.n_samples == 2
+    coverage = report.coverage
+    assert coverage["present"].tolist() == [3, 2, 1]
+    assert coverage["coverage"].tolist() == [1, 1, 0.5]
+
+
+def test_every_modality_keeps_a_report_of_its_own(mask, data):
+    modalities = align(mask, data).modalities
+    assert list(modalities) == ["expression", "mutation"]
+    assert modalities["mutation"].report.only_in_mask.tolist() == ["D", "E", "F"]
+    assert modalities["mutation"].report.n_samples == 2
+    assert modalities["mutation"].X.columns.tolist() == ["A", "B", "C"]
+    assert modalities["expression"].report.only_in_mask.tolist() == ["F"]
+
+
+def test_a_gene_counts_once(mask, data):
+    assert align(mask, data, min_genes=2).mask.pathways.tolist() == ["P1", "P2"]
+    assert align(mask, data, max_genes=2).mask.pathways.tolist() == ["P2", "P3"]
+    dropped = align(mask, data, min_genes=3).report.dropped
+    dropped = dropped[dropped["side"].isin(["pathway", "gene"])]
+    assert dropped["name"].tolist() == ["P2", "P3", "D", "E"]
+    with pytest.raises(AlignmentError, match="no pathway has 4 to any number of genes"):
+        align(mask, data, min_genes=4)
+
+
+def test_a_pathway_whose_genes_are_in_different_modalities_counts_both(mask):
+    data = {"a": table("ABD", ["s1", "s2"], 0), "b": table("AC", ["s1", "s2"], 5)}
+    aligned = align(mask, data, min_genes=2)
+    assert aligned.mask.to_sets()["P2"] == ["C (b)", "D (a)"]
+    with pytest.raises(AlignmentError, match="modality 'b' has no gene of the 1 pathways"):
+        align(
+            bm.Mask.from_sets({"P": ["A", "B"], "Q": ["C"]}),
+            {**data, "b": data["b"][["C"]]},
+            min_genes=2,
+        )
+
+
+def test_rows_and_columns_in_another_order_give_the_same(mask, data):
+    other = {name: part.iloc[:, ::-1] for name, part in data.items()}
+    other["mutation"] = other["mutation"].iloc[[2, 0, 1]]
+    first, second = align(mask, data), align(mask, other)
+    pd.testing.assert_frame_equal(first.X, second.X)
+    assert first.mask.digest == second.mask.digest
+
+
+def test_inputs_stay_as_they_were_and_anndata_will_do(mask, data):
+    before = {name: part.copy() for name, part in data.items()}
+    plain = align(mask, data)
+    data["mutation"] = anndata.AnnData(data["mutation"].astype(np.float32))
+    mixed = align(mask, data)
+    pd.testing.assert_frame_equal(plain.X, mixed.X)
+    pd.testing.assert_frame_equal(data["expression"], before["expression"])
+
+
+def test_names_are_cleaned_in_every_modality(mask, data):
+    data["mutation"] = data["mutation"].rename(columns={"A": "a1", "B": " B"})
+    aligned = align(mask, data, rename={"a1": "A"})
+    assert {"A (mutation)", "B (mutation)"} <= set(aligned.mask.genes)
+    changed = aligned.report.renamed
+    assert "mutation: rename=" in changed["detail"].tolist()
+
+
+def test_errors_and_warnings_say_which_modality(mask, data):
+    bad = {**data, "mutation": data["mutation"].copy()}
+    bad["mutation"].loc["s3", "A"] = np.nan
+    with pytest.raises(DataError, match="modality 'mutation': the data has 1 NaN") as caught:
+        align(mask, bad)
+    assert caught.value.code == "E-DATA-NAN"
+    assert caught.value.genes == ["A"]
+    with pytest.raises(AlignmentError, match="modality 'other': "):
+        align(mask, {**data, "other": table("VWXYZ", ["s1", "s3"], 0)})
+    counts = {**data, "counts": table("ABC", ["s1", "s3"], 3) - 1 / 3}
+    counts["counts"] = counts["counts"].round()
+    with pytest.warns(BiomaskWarning, match="modality 'counts': .*raw counts"):
+        bm.align(mask, counts, min_genes=1)
+
+
+@pytest.mark.parametrize("names", [{}, {"a(b": 0}, {"": 0}, {3: 0}])
+def test_modalities_need_names_that_can_be_told_apart(mask, names):
+    with pytest.raises(ArgumentError, match="modalities need names without brackets"):
+        align(mask, names)
+
+
+def test_samples_without_names_or_partners_are_refused(mask, data):
+    with pytest.raises(DataError, match="modality 'x' has no sample names"):
+        align(mask, {**data, "x": np.zeros((3, 6))})
+    with pytest.raises(DataError, match="modality 'x' repeats sample names 's1'"):
+        align(mask, {**data, "x": table("AB", ["s1", "s1"], 0)})
+    with pytest.raises(AlignmentError, match=r"no sample is in all .*expression: 's1'.*x: 't1'"):
+        align(mask, {**data, "x": table("AB", ["t1", "t2"], 0)})
+
+
+# ------------------------------------------------------------------------ match
+
+
+def test_new_data_get_the_same_columns(mask, data):
+    aligned = align(mask, data)
+    new = {
+        "mutation": table("ABC", ["n2", "n1"], 0),
+        "expression": table("EDCBAZ", ["n1", "n2"], 100),
+    }
+    matched = aligned.match(new)
+    assert matched.mask is aligned.mask
+    assert matched.X.index.tolist() == ["n1", "n2"]
+    assert matched.X.columns.equals(aligned.mask.genes)
+    assert matched.X.loc["n1", "A (mutation)"] == pytest.approx(10 + 1 / 3)
+    assert matched.X.loc["n2", "E (expression)"] == pytest.approx(110 + 1 / 3)
+    assert matched.report.only_in_data.tolist() == ["Z"]
+
+
+def test_a_missing_gene_is_refused_or_filled_in_its_modality(mask, data):
+    aligned = align(mask, data)
+    new = {"expression": table("EDCBA", ["n1"], 100), "mutation": table("AB", ["n1"], 0)}
+    with pytest.raises(AlignmentError, match=r"modality 'mutation': .*'C'"):
+        aligned.match(new)
+    filled = aligned.match(new, fill="train_mean")
+    assert filled.X.loc["n1", "C (mutation)"] == aligned.X["C (mutation)"].mean()
+    assert filled.report.only_in_mask.tolist() == ["C (mutation)"]
+    found = filled.report.to_frame()
+    assert found[found["action"] == "filled"]["detail"].tolist() == [
+        "mutation: mean of the first data"
+    ]
+
+
+def test_new_data_need_the_modalities_of_the_first(mask, data):
+    aligned = align(mask, data)
+    with pytest.raises(ArgumentError, match="modalities must be 'expression', 'mutation'"):
+        aligned.match({"expression": data["expression"]})
+    with pytest.raises(ArgumentError, match="aligned with a mapping of modalities"):
+        aligned.match(data["expression"])
+    with pytest.raises(ArgumentError, match="aligned with one table"):
+        align(mask, data["expression"]).match(data)
+
+
+# ------------------------------------------------------------------------ gene and modality
+
+
+def test_gene_and_modality_part_at_the_last_brackets():
+    edges = pd.DataFrame({"gene": ["TP53 (mutation)", "ATP (ER) (copy number)"], "p": [0.1, 0.2]})
+    parted = bm.split_modality(edges)
+    assert parted.columns.tolist() == ["gene", "modality", "p"]
+    assert parted["gene"].tolist() == ["TP53", "ATP (ER)"]
+    assert parted["modality"].tolist() == ["mutation", "copy number"]
+    assert edges["gene"].tolist() == ["TP53 (mutation)", "ATP (ER) (copy number)"]
+
+
+def test_a_gene_without_a_modality_is_refused(mask):
+    with pytest.raises(DataError, match="6 genes have no modality: 'A'"):
+        bm.split_modality(mask.to_edges())
+    with pytest.raises(DataError, match="no column 'gene'"):
+        bm.split_modality(pd.DataFrame({"pathway": ["P"]}))
+
+
+# ------------------------------------------------------------------------ through the engine
+
+
+def test_a_pathway_planted_in_one_modality_is_found_there(tmp_path):
+    rng = np.random.default_rng(5)
+    genes = [f"g{j}" for j in range(40)]
+    mask = bm.Mask.from_sets({f"P{p}": genes[5 * p : 5 * p + 5] for p in range(8)})
+    samples = [f"s{i}" for i in range(100)]
+    shape = (100, 40)
+    expression = pd.DataFrame(rng.normal(size=shape), samples, genes)
+    mutation = pd.DataFrame(rng.normal(size=shape) > 1, samples, genes).astype(float)
+    burden = mutation[mask.to_sets()["P3"]].sum(axis=1)
+    y = (burden + rng.normal(scale=0.5, size=100) > burden.median()).astype(int)
+    aligned = bm.align(mask, {"expression": expression, "mutation": mutation}, min_genes=1)
+    study = bm.crossfit(
+        aligned.mask,
+        aligned,
+        y,
+        folds=2,
+        seeds=1,
+        permutations=39,
+        learning_rate=1e-2,
+        progress=False,
+    )
+    assert study.pathways["effect"].idxmax() == "P3"
+    assert study.pathways.loc["P3", "p_fwer"] == 1 / 40
+    edges = bm.split_modality(study.edges[study.edges["pathway"] == "P3"])
+    assert len(edges) == 10
+    by_modality = edges.groupby("modality")["effect"].sum()
+    assert by_modality["mutation"] > 5 * abs(by_modality["expression"])
+    bm.report(study, tmp_path / "report.html")
+    model = bm.build_model(aligned.mask)
+    assert model.input_shape == (None, 80)
