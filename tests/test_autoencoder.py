@@ -23,8 +23,8 @@ def _fit(model, X, epochs=3):
     return model
 
 
-@pytest.fixture(scope="module")
-def X(small_data):
+@pytest.fixture(scope="module", name="X")
+def expression(small_data):
     return small_data[0].to_numpy()
 
 

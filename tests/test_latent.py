@@ -106,7 +106,7 @@ def test_every_table_is_that_of_the_trained_networks(done):
             turn = np.sign([np.cov(train[p], mean[p])[0, 1] for p in pathways])
             activity[held] += ((h - train.mean()) / train.std(ddof=0) * turn)[held] / 2
             out = network.predict(Z[held].to_numpy(np.float32), verbose=0)
-            row = study.scores.query("fold == @fold and seed == @k").iloc[0]
+            row = study.scores.set_index(["fold", "seed"]).loc[(fold, k)]
             assert row["squared_error"] == pytest.approx(((Z[held] - out) ** 2).to_numpy().mean())
             size = (Z[held] ** 2).to_numpy().mean()
             assert row["r2"] == pytest.approx(1 - row["squared_error"] / size, abs=1e-5)
