@@ -36,7 +36,7 @@ def problem(mask, task="binary", n=60, seed=0, link=1.5):
     names = [f"s{i:02d}" for i in range(n)]
     age = rng.normal(size=n)
     X = rng.normal(size=(n, mask.shape[0]))
-    X[:, :3] += age[:, None]
+    X[:, mask.genes.isin(mask.to_sets()["P0"])] += age[:, None]
     y = link * age + (rng.normal(size=n) if task == "regression" else rng.logistic(size=n))
     y = y if task == "regression" else np.digitize(y, [0] if task == "binary" else [-1, 1])
     frame = pd.DataFrame({"age": age, "sex": np.where(rng.random(n) < 0.5, "f", "m")}, index=names)
@@ -325,9 +325,10 @@ def free(samples, task, n_permutations, rng):
 
 
 @pytest.mark.parametrize(("task", "wrong"), [("binary", "free"), ("regression", "without")])
-def test_a_pathway_that_follows_a_covariate_is_no_discovery(mask, task, wrong, monkeypatch):
+def test_a_pathway_that_follows_a_covariate_is_no_discovery(task, wrong, monkeypatch):
     """The guard: labels permuted freely, or no covariates, find what is not there."""
-    call = {**CALL, "permutations": 19, "epochs": 12}
+    mask = bm.Mask.from_sets({f"P{p}": [f"g{5 * p + k}" for k in range(5)] for p in range(8)})
+    call = {**CALL, "permutations": 19, "epochs": 12, "dropout": 0.5}
     rejected = {"given": 0, wrong: 0}
     for number in range(4):
         X, y, frame = problem(mask, task, n=100, seed=number, link=2.0)
@@ -338,5 +339,5 @@ def test_a_pathway_that_follows_a_covariate_is_no_discovery(mask, task, wrong, m
             age = None if kind == "without" else frame[["age"]]
             study = bm.crossfit(mask, X, y, task, covariates=age, random_state=number, **call)
             rejected[kind] += int(study.pathways.loc["P0", "p"] <= 0.05)
-    assert rejected["given"] <= 1  # of 4: more come with probability .014
-    assert rejected[wrong] >= 3
+    assert rejected["given"] <= 1  # of 4: 2 or more come with probability .014
+    assert rejected[wrong] >= 2  # as improbable where the test is right

@@ -241,6 +241,8 @@ def _scores(plan: Plan, first: dict, classes: list[str]) -> pd.DataFrame:
 
 def _recall(y: np.ndarray, outputs: np.ndarray, classes: list[str]) -> dict[str, float]:
     """Share of each class's samples that are predicted to be of it; NaN where it has none."""
+    if not classes:
+        return {}
     found = outputs.argmax(axis=1) if outputs.shape[1] > 1 else outputs[:, 0] > 0
     right = found == y
     return {

@@ -1,0 +1,277 @@
+"""crossfit of autoencoders: the difference in activity, worked out again; blind to labels."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import r2_score
+from sklearn.preprocessing import StandardScaler
+
+import biomask as bm
+from biomask.inference import latent
+from biomask.inference.latent import standardised_difference
+from biomask.inference.permutation import permute_labels
+from biomask.inference.significance import p_values
+from biomask.inference.simulated_masks import decoy_mask
+from biomask.inference.training import BlockTrainer
+from biomask.networks.models import take_replicate
+
+CALL = {
+    "folds": 2,
+    "seeds": 2,
+    "permutations": 39,
+    "epochs": 12,
+    "batch_size": 32,
+    "learning_rate": 1e-2,
+    "dropout": 0.2,
+    "random_state": 4,
+    "progress": False,
+}
+TABLES = ("pathways", "scores", "null", "predictions", "activity")
+
+
+def study_of(mask, X, y, **changes):
+    return bm.crossfit(mask, X, y, "autoencoder", **{**CALL, **changes})
+
+
+@pytest.fixture(scope="module")
+def problem():
+    mask = decoy_mask(jaccard_index=0.4, n_decoys=2, n_pathways=8, size=6)
+    sim = bm.simulate(mask, n_samples=80, active=["planted"], effect=3.0, random_state=2)
+    return SimpleNamespace(mask=mask, X=sim.X, y=sim.y.map({0: "sick", 1: "well"}))
+
+
+@pytest.fixture(scope="module")
+def done(problem, tmp_path_factory):
+    """A finished study, its checkpoint, and the networks that it trained."""
+    networks, real = [], latent.training_moments
+
+    def spy(trainer, X, plan):
+        networks.append([take_replicate(trainer.model, k) for k in range(2)])
+        return real(trainer, X, plan)
+
+    folder = tmp_path_factory.mktemp("latent")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(latent, "training_moments", spy)
+        study = study_of(**vars(problem), checkpoint=folder / "blocks")
+    study.save(folder / "study")
+    return SimpleNamespace(**vars(problem), study=study, networks=networks, folder=folder)
+
+
+# ---------------------------------------------------------------------------- the statistic
+
+
+def test_the_difference_by_hand():
+    activity = np.array([[1.0, 5.0], [3.0, 5.0], [4.0, 5.0], [8.0, 5.0]])
+    # means 2 and 6; squares within 1 + 1 + 4 + 4 = 10 over 2; second label vector: 2.5 and 5.5,
+    # within 2.25 + 2.25 + 6.25 + 6.25 = 17 over 2
+    found = standardised_difference(activity, np.array([[0, 0, 1, 1], [0, 1, 0, 1]]))
+    np.testing.assert_allclose(found[:, 0], [4 / np.sqrt(5), 3 / np.sqrt(8.5)])
+    assert (found[:, 1] == 0).all()  # a constant differs in nothing
+
+
+def test_the_difference_is_that_of_a_slow_loop_at_any_group_sizes():
+    rng = np.random.default_rng(0)
+    activity = rng.normal(size=(30, 4)) * [1, 10, 100, 1e-3] + [0, 1000, 0, 5]
+    labels = (rng.random((20, 30)) < rng.uniform(0.1, 0.9, (20, 1))).astype(int)
+    labels[:, :2] = [0, 1]
+    for y, row in zip(labels, standardised_difference(activity, labels), strict=True):
+        for a, d in zip(activity.T, row, strict=True):
+            one, zero = a[y == 1], a[y == 0]
+            within = ((one - one.mean()) ** 2).sum() + ((zero - zero.mean()) ** 2).sum()
+            assert d == pytest.approx((one.mean() - zero.mean()) / np.sqrt(within / 28), rel=1e-6)
+
+
+def test_every_table_is_that_of_the_trained_networks(done):
+    """Activity, effects, null and scores from the weights alone, by name."""
+    X, study = done.X.sort_index(), done.study
+    fold_of = study.predictions["fold"][X.index].to_numpy()
+    activity = pd.DataFrame(0.0, X.index, sorted(done.mask.pathways))
+    for fold, networks in enumerate(done.networks):
+        held = fold_of == fold
+        for k, network in enumerate(networks):
+            pathways, genes = activity.columns, network.get_layer("pathways").mask.genes
+            scaler = StandardScaler().fit(X.loc[~held, genes])
+            Z = pd.DataFrame(scaler.transform(X[genes]).clip(-10, 10), X.index, genes)
+            h = bm.pathway_activity(network, Z)[pathways].astype(float)
+            train = h[~held]
+            mean = {p: Z.loc[~held, done.mask.to_sets()[p]].mean(axis=1) for p in pathways}
+            turn = np.sign([np.cov(train[p], mean[p])[0, 1] for p in pathways])
+            activity[held] += ((h - train.mean()) / train.std(ddof=0) * turn)[held] / 2
+            out = network.predict(Z[held].to_numpy(np.float32), verbose=0)
+            row = study.scores.set_index(["fold", "seed"]).loc[(fold, k)]
+            assert row["squared_error"] == pytest.approx(((Z[held] - out) ** 2).to_numpy().mean())
+            size = (Z[held] ** 2).to_numpy().mean()
+            assert row["r2"] == pytest.approx(1 - row["squared_error"] / size, abs=1e-5)
+    found = study.activity.loc[X.index, activity.columns]
+    np.testing.assert_allclose(found, activity, rtol=1e-3, atol=1e-4)
+    y = (done.y[X.index] == "well").to_numpy().astype(int)
+    index = permute_labels(y, 39, CALL["random_state"], task="binary")
+    labels = np.vstack([y, y[index]])
+    d = pd.DataFrame(standardised_difference(activity.to_numpy(), labels), columns=activity.columns)
+    table = study.pathways.loc[activity.columns]
+    np.testing.assert_allclose(table["direction"], d.iloc[0], rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(table["effect"], d.iloc[0].abs(), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(study.null[activity.columns], d[1:].abs(), rtol=1e-3, atol=1e-4)
+    np.testing.assert_array_equal(
+        study.pathways["p"], p_values(np.vstack([study.pathways["effect"], study.null]))
+    )
+
+
+def test_r2_is_that_of_scikit_learn_where_the_held_out_means_are_those_of_training(done):
+    """A sanity check of its scale: near sklearn's, which knows the held-out means."""
+    network, X = done.networks[0][0], done.X.sort_index()
+    genes = network.get_layer("pathways").mask.genes
+    held = (done.study.predictions["fold"][X.index] == 0).to_numpy()
+    scaler = StandardScaler().fit(X.loc[~held, genes])
+    Z = scaler.transform(X.loc[held, genes]).clip(-10, 10).astype(np.float32)
+    out = network.predict(Z, verbose=0)
+    expected = r2_score(Z, out, multioutput="variance_weighted")
+    assert done.study.scores["r2"][0] == pytest.approx(expected, abs=0.05)
+
+
+# ---------------------------------------------------------------------------- what it finds
+
+
+def test_the_planted_pathway_comes_first_and_points_the_right_way(done):
+    top = done.study.top(1)
+    assert top.index[0] == "planted"
+    assert top["p"].iloc[0] == top["p_fwer"].iloc[0] == 1 / 40
+    assert top["selected"].iloc[0]
+    assert top["direction"].iloc[0] > 0  # its genes are up in "well", which sorts last
+    assert (done.study.scores["r2"] > 0).all()
+
+
+def test_p_is_uniform_where_labels_have_nothing_to_do_with_expression(done):
+    """200 data sets: the networks never see y, so the same ones serve."""
+    rng, activity = np.random.default_rng(1), done.study.activity.to_numpy()
+    p = []
+    for seed in range(200):
+        y = rng.permutation(np.repeat([0, 1], 40))
+        labels = y[np.vstack([np.arange(80), permute_labels(y, 39, seed, task="autoencoder")])]
+        p.append(p_values(np.abs(standardised_difference(activity, labels))))
+    p = np.array(p)
+    for alpha in (0.05, 0.1, 0.5):
+        shares = (p <= alpha).mean(axis=1)  # of a data set; its pathways are correlated
+        assert abs(shares.mean() - alpha) < 3.3 * shares.std() / np.sqrt(len(shares))
+
+
+def test_networks_never_see_the_labels(done, problem, monkeypatch):
+    seen, real = [], BlockTrainer.fit
+
+    def spy(self, fitted, watched, *rest):
+        seen.append(all(np.array_equal(*part) for part in (fitted, watched)))
+        return real(self, fitted, watched, *rest)
+
+    monkeypatch.setattr(BlockTrainer, "fit", spy)
+    shuffled = problem.y.sample(frac=1, random_state=0).set_axis(problem.y.index)
+    study = study_of(problem.mask, problem.X, shuffled)
+    assert seen == [True, True]  # one block a fold, whatever the number of permutations
+    pd.testing.assert_frame_equal(study.activity, done.study.activity)
+    pd.testing.assert_frame_equal(study.scores, done.study.scores)
+
+
+def test_other_names_of_the_groups_turn_the_direction_alone(done, problem):
+    study = study_of(problem.mask, problem.X, problem.y.map({"sick": 1, "well": 0}))
+    np.testing.assert_allclose(
+        study.pathways["direction"], -done.study.pathways["direction"], rtol=1e-9
+    )
+    np.testing.assert_allclose(study.pathways["effect"], done.study.pathways["effect"], rtol=1e-9)
+    np.testing.assert_allclose(study.pathways["p"], done.study.pathways["p"])
+
+
+# ---------------------------------------------------------------------------- names, files
+
+
+def test_the_order_of_genes_pathways_and_samples_changes_no_number(done, problem):
+    mask = problem.mask.select(problem.mask.genes[::-1], problem.mask.pathways[::-1])
+    X = problem.X.iloc[::-1, np.random.default_rng(0).permutation(problem.X.shape[1])]
+    study = study_of(mask, X, problem.y)
+    assert study.pathways.index.equals(mask.pathways)
+    assert study.activity.index.equals(X.index)
+    for name in TABLES:
+        table, expected = getattr(study, name), getattr(done.study, name)
+        table = table.loc[expected.index, expected.columns]
+        table = table.drop(columns="not_separable", errors="ignore")
+        assert table.equals(expected[table.columns]), name
+
+
+def test_a_study_goes_on_from_its_checkpoint_and_comes_back_from_its_file(done, problem, tmp_path):
+    blocks = done.folder / "blocks"
+    assert sorted(p.name for p in blocks.glob("*.zip")) == [
+        "fold00_labels00000.zip",
+        "fold01_labels00000.zip",
+    ]
+    (blocks / "fold01_labels00000.zip").unlink()
+    study_of(**vars(problem), checkpoint=blocks).save(tmp_path / "study")
+    assert (tmp_path / "study").read_bytes() == (done.folder / "study").read_bytes()
+    back = bm.load_study(tmp_path / "study")
+    for name in (*TABLES, "edges"):
+        pd.testing.assert_frame_equal(getattr(back, name), getattr(done.study, name))
+
+
+def test_notes_say_what_the_p_values_are_of_and_why_there_are_no_edges(done):
+    assert done.study.edges.empty
+    assert list(done.study.edges) == [
+        "gene", "pathway", "effect", "p", "q", "sign", "sign_agreement"
+    ]  # fmt: skip
+    said = " ".join(done.study.notes)
+    assert "of differences in held-out latent activity between two groups, not of a predic" in said
+    assert "no edges are tested" in said
+
+
+def test_the_report_speaks_of_activity_and_promises_no_prediction(done, tmp_path):
+    page = bm.report(done.study, tmp_path / "report.html").read_text("utf-8")
+    for words in (
+        "Pathways whose activity differs between “well” and “sick”",
+        "standard deviations higher in “well” than in “sick”",
+        "Reconstruction of held-out samples",
+        "without knowing which are “well” and which “sick”",
+        "The comparison was repeated for 39 permutations",
+        "No gene was tested",
+        "compare_models, which would, compares predictions",
+    ):
+        assert words in page, words
+    for words in ("how much worse", "the loss rises", "Connections were tested", "no better than"):
+        assert words not in page, words
+
+
+# ---------------------------------------------------------------------------- hard cases
+
+
+def test_a_pathway_without_genes_has_no_activity_and_no_effect(small_mask, small_data):
+    X, y = small_data
+    study = study_of(small_mask, X, y, permutations=9)
+    assert (study.activity["p3"] == 0).all()
+    assert study.pathways.loc["p3", ["effect", "direction", "p"]].tolist() == [0, 0, 1]
+    assert study.pathways["effect"].idxmax() in ("p0", "p1", "p2")  # y follows g0 and g2
+
+
+def test_subjects_move_as_a_whole_and_a_fold_may_lack_a_group(small_mask, small_data):
+    X = small_data[0]
+    groups = np.repeat(np.arange(8), 6)
+    y = (groups < 4).astype(int)
+    study = study_of(small_mask, X, y, groups=groups, folds=8, seeds=1, permutations=19)
+    assert study.predictions.groupby("fold")["y"].nunique().eq(1).all()  # one subject a fold
+    d = standardised_difference(study.activity.to_numpy(), y[None])[0]
+    np.testing.assert_allclose(study.pathways["direction"], d, rtol=1e-5, atol=1e-7)
+    assert np.isfinite(study.pathways[["effect", "p", "rank_median"]]).all(axis=None)
+    assert np.isnan(study.stability["folds"])
+
+
+@pytest.mark.parametrize("y", [np.arange(48) % 3, np.zeros(48)])
+def test_other_than_two_groups_are_refused(y, small_mask, small_data):
+    with pytest.raises(bm.DataError, match="task='autoencoder' needs exactly 2"):
+        study_of(small_mask, small_data[0], y)
+
+
+def test_models_are_not_compared(small_mask, small_data):
+    with pytest.raises(bm.ArgumentError, match="compares predictions of y"):
+        bm.compare_models(small_mask, *small_data, "autoencoder")
