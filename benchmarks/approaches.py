@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 import biomask as bm
-from biomask.networks.models import HEAD, PATHWAYS
+from biomask.networks.deep import PATHWAYS
+from biomask.networks.heads import HEAD
 
 ACTIVATION = "tanh"
 

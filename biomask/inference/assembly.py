@@ -27,6 +27,8 @@ from biomask.inference.stability import (
 )
 from biomask.inference.study import Study
 from biomask.inference.survival import survival_score
+from biomask.inference.wired import wired
+from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
 
 LEVEL = 0.05  # of p_fwer or q, for a pathway to be selected
@@ -101,19 +103,19 @@ def with_edges(
     effects : float array, shape (B + 1, E)
         Of every label vector.
     real : list of dict
-        For every fold, the ``edges`` (E, seeds), ``head`` and ``turn`` of the networks of the real
-        labels.
+        For every fold, the ``edges`` (E, seeds) and ``orientation`` (seeds, P) of the networks of
+        the real labels.
     """
-    rows, cols = (ends[positions] for ends in plan.mask.edge_index)
-    single = plan.settings.task != "multiclass"
-    turns = [arrays["head"][:, :, 0] if single else arrays["turn"] for arrays in real]
+    reading = wired(plan.mask, plan.settings)
+    cols = reading.targets[positions]
     weights = np.concatenate([arrays["edges"].T for arrays in real])
-    agreement, sign = sign_agreement(weights, cols, np.concatenate(turns))
+    orientation = np.concatenate([arrays["orientation"] for arrays in real])
+    agreement, sign = sign_agreement(weights, cols, orientation)
     p = p_values(effects)
     selected = np.flatnonzero(study.pathways["selected"])
     edges = pd.DataFrame(
         {
-            "gene": plan.mask.genes[rows],
+            "gene": reading.sources[positions],
             "pathway": plan.mask.pathways[cols],
             "effect": effects[0],
             "p": p,
@@ -122,18 +124,21 @@ def with_edges(
             "sign_agreement": agreement,
         }
     )
+    if isinstance(plan.mask, Hierarchy):
+        edges["level"] = reading.level[positions]
     return study.replace(edges=edges)
 
 
-def in_given_order(study: Study, mask: Mask, samples: Samples) -> Study:
+def in_given_order(study: Study, mask: Mask | Hierarchy, samples: Samples) -> Study:
     """The study with its tables in the order of the mask and of the samples it was asked for.
 
     Inside, genes, pathways and samples are sorted by name, so that no order changes a number.
     """
-    places = (
-        mask.genes.get_indexer(study.edges["gene"]),
-        mask.pathways.get_indexer(study.edges["pathway"]),
-    )
+    sources = mask.genes.get_indexer(study.edges["gene"])
+    if "level" in study.edges:  # above, the source is a unit, and may be called like a gene
+        units = mask.pathways.get_indexer(study.edges["gene"])
+        sources = np.where(study.edges["level"] == 0, sources, units)
+    places = sources, mask.pathways.get_indexer(study.edges["pathway"])
     return study.replace(
         mask=mask,
         pathways=study.pathways.loc[mask.pathways],
@@ -155,13 +160,16 @@ def fold_sums(plan: Plan, arrays: list[np.ndarray]) -> np.ndarray:
 
 
 def pathway_table(
-    mask: Mask, effects: np.ndarray, each: np.ndarray, directions: dict[str, np.ndarray]
+    mask: Mask | Hierarchy,
+    effects: np.ndarray,
+    each: np.ndarray,
+    directions: dict[str, np.ndarray],
 ) -> pd.DataFrame:
     """`Study.pathways`.
 
     Parameters
     ----------
-    mask : Mask
+    mask : Mask or Hierarchy
     effects : float array, shape (B + 1, P)
         Of every label vector.
     each : float array, shape (folds, seeds, P)
@@ -186,7 +194,9 @@ def pathway_table(
     table["selected"] = (table["p_fwer"] <= LEVEL) | (table["q"] <= LEVEL)
     table = table.join(rank_summary(each.reshape(-1, each.shape[-1]), mask.pathways))
     table = table.assign(**directions)
-    return table.join(not_separable(mask))
+    if not isinstance(mask, Hierarchy):
+        return table.join(not_separable(mask))
+    return table.join(not_separable(mask.flatten())).join(mask.table[["level", "depth", "parents"]])
 
 
 def _directions(plan: Plan, first: dict, classes: list[str]) -> dict[str, np.ndarray]:

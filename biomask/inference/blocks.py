@@ -16,16 +16,11 @@ from typing import NamedTuple
 import numpy as np
 
 from biomask.errors import StorageError
-from biomask.inference.edge_effects import FUSED, fused_edge_ablation
-from biomask.inference.effects import (
-    direction,
-    edge_ablation,
-    linear_output,
-    pathway_ablation,
-    pathway_means,
-)
+from biomask.inference.effects import pathway_means
 from biomask.inference.folds import inner_split
-from biomask.inference.training import BlockTrainer, Settings, pre_activations
+from biomask.inference.training import BlockTrainer, Settings
+from biomask.inference.wired import Held, wired
+from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
 from biomask.storage import read_zip, write_zip
 
@@ -41,7 +36,7 @@ class Plan:
 
     Attributes
     ----------
-    mask : Mask
+    mask : Mask or Hierarchy
     X : float32 array, shape (n, genes)
     vectors : float32 array, shape (B + 1, n)
         The label vectors, as the networks see them: 0/1, class numbers, or standardised values;
@@ -60,7 +55,7 @@ class Plan:
     random_state : int
     """
 
-    mask: Mask
+    mask: Mask | Hierarchy
     X: np.ndarray
     vectors: np.ndarray
     covariates: np.ndarray | None
@@ -119,7 +114,7 @@ class Part(NamedTuple):
         return {"genes": genes, "covariates": self.covariates[rows]}
 
 
-def labels_a_block(n_labels: int, n_seeds: int, n_held: int, mask: Mask) -> int:
+def labels_a_block(n_labels: int, n_seeds: int, n_held: int, mask: Mask | Hierarchy) -> int:
     """How many label vectors fit a block; blocks of a study are of equal size where possible."""
     bytes_each = n_seeds * max(8 * n_held * mask.shape[1], 24 * mask.n_edges)
     most = max(1, min(MEMORY // bytes_each, MAX_REPLICATES // n_seeds))
@@ -146,47 +141,40 @@ def run_block(plan: Plan, block: Block, folder: Path) -> None:
         plan.seeds * plan.labels_a_block,
         block_seed(plan.random_state, 2, block.fold, block.first),
     )
-    hidden = trainer.activations(part.X[part.held_out])
-    means = trainer.mean_activation(part.X[part.training])
-    head, bias = trainer.head()
-    beside = trainer.covariate_weights()
-    offset = _offset(part, bias, beside)
-    outputs = linear_output(hidden, head, offset)
-    effects = pathway_ablation(hidden, means, head, offset, Y[part.held_out], plan.settings.task)
+    reading, beside = wired(plan.mask, plan.settings), part.covariates
+    held = reading.read(
+        trainer,
+        part.X[part.held_out],
+        part.X[part.training],
+        None if beside is None else beside[part.held_out],
+    )
+    effects = reading.unit_effects(held, Y[part.held_out])
     arrays = {
         "effects": effects.reshape(plan.labels_a_block, len(plan.seeds), -1),
         "steps": steps.astype(np.int64),
-        "head": head,
-        "head_bias": bias,
-        "outputs": outputs,
+        "head": held.head,
+        "head_bias": trainer.head()[1],
+        "outputs": held.outputs,
     }
     if beside is not None:
-        arrays["covariates"] = beside
+        arrays["covariates"] = trainer.covariate_weights()
     if block.first == 0:
-        arrays |= _of_real_labels(plan, part, hidden, head)
-    units = {"edges": trainer.edges(), "unit_bias": trainer.unit_bias()}
+        arrays |= _of_real_labels(plan, part, held.first(len(plan.seeds)))
+    units = {"edges": held.edges, "unit_bias": trainer.unit_bias()}
     write_arrays(folder / block.units_file, units, block._asdict())
     write_arrays(path, arrays, block._asdict())
 
 
-def _offset(part: Part, bias: np.ndarray, beside: np.ndarray | None) -> np.ndarray:
-    """What every output is without pathways: (R, C), or (n, R, C) where there are covariates."""
-    if beside is None:
-        return bias
-    return bias + np.einsum("nk,rkc->nrc", part.covariates[part.held_out], beside)
-
-
-def _of_real_labels(plan: Plan, part: Part, hidden, head) -> dict[str, np.ndarray]:
+def _of_real_labels(plan: Plan, part: Part, held: Held) -> dict[str, np.ndarray]:
     """What only the networks of the real labels are asked for, one for each seed."""
-    n_seeds = len(plan.seeds)
-    hidden, head = hidden[:, :n_seeds], head[:n_seeds]
-    reference = pathway_means(part.X[part.held_out], plan.mask)
-    turn = np.sign(np.einsum("nrp,np->rp", hidden, reference - reference.mean(axis=0)))
-    y, task = plan.labels[part.held_out], plan.settings.task
+    reading = wired(plan.mask, plan.settings)
+    reference = pathway_means(part.X[part.held_out], reading.flat)
+    turn = np.sign(np.einsum("nrp,np->rp", held.hidden, reference - reference.mean(axis=0)))
     return {
-        "activity": (hidden * turn).mean(axis=1),
-        "direction": direction(hidden, head, y, task, reference),
+        "activity": (held.hidden * turn).mean(axis=1),
+        "direction": reading.direction(held, plan.labels[part.held_out], reference),
         "turn": turn,
+        "orientation": reading.orientation(held, turn),
     }
 
 
@@ -200,21 +188,13 @@ def edge_block(plan: Plan, block: Block, folder: Path, edges: np.ndarray) -> np.
     """
     part, arrays = split(plan, block.fold), read_arrays(folder / block.file)
     units = read_arrays(folder / block.units_file)
-    genes, pathways = (ends[edges] for ends in plan.mask.edge_index)
-    asked, place = np.unique(pathways, return_inverse=True)
-    X, task = part.X[part.held_out], plan.settings.task
-    ablation = fused_edge_ablation if task in FUSED else edge_ablation
-    total = ablation(
-        pre_activations(plan.mask, asked, units["edges"], units["unit_bias"], X),
-        X,
-        part.X[part.training].mean(axis=0),
-        units["edges"][edges],
-        (genes, place),
-        arrays["head"][:, asked],
-        arrays["outputs"],
+    total = wired(plan.mask, plan.settings).edge_effects(
+        {**arrays, **units},
+        part.X[part.held_out],
+        part.X[part.training],
         _label_columns(plan, block)[part.held_out],
-        task,
-        plan.settings.activation,
+        edges,
+        lambda: trainer_of(plan.mask, plan.settings, units["edges"].shape[1]),
     )
     return total.reshape(plan.labels_a_block, len(plan.seeds), -1).mean(axis=1)
 
@@ -285,7 +265,7 @@ def _label_columns(plan: Plan, block: Block) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=2)
-def trainer_of(mask: Mask, settings: Settings, replicates: int) -> BlockTrainer:
+def trainer_of(mask: Mask | Hierarchy, settings: Settings, replicates: int) -> BlockTrainer:
     """A trainer, compiled once for all folds and blocks of its size."""
     return BlockTrainer(mask, settings, replicates)
 

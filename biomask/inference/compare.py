@@ -20,6 +20,7 @@ from biomask.inference.effects import pathway_means
 from biomask.inference.labels import read_samples
 from biomask.inference.stacking import StackTrainer
 from biomask.inference.training import Settings
+from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
 
 MASKED, REWIRED, DENSE = "masked network", "rewired masks", "dense network"
@@ -85,6 +86,12 @@ random_state, progress, activation
     ArgumentError, DataError
         As in `crossfit`; and task="survival" is refused.
     """
+    if isinstance(mask, Hierarchy):
+        raise ArgumentError(
+            "compare_models compares masks, and received a Hierarchy",
+            code="E-ARGUMENT",
+            hint="Pass hierarchy.flatten(), in which every pathway reads the genes below it.",
+        )
     if task == "autoencoder":
         raise ArgumentError(
             "compare_models compares predictions of y, and an autoencoder makes none. "

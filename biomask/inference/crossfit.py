@@ -33,11 +33,15 @@ from biomask.inference.latent import assemble_latent, latent_block
 from biomask.inference.study import Study
 from biomask.inference.survival import check_folds
 from biomask.inference.training import Settings
+from biomask.inference.wired import wired
+from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
+from biomask.masks.steps import sorted_hierarchy
+from biomask.networks.arguments import check_one_level, check_outputs
 
 
 def crossfit(
-    mask: Mask,
+    mask: Mask | Hierarchy,
     X,
     y,
     task: str = "binary",
@@ -59,6 +63,7 @@ def crossfit(
     activation: str = "tanh",
     covariates=None,
     class_weight: str | None = None,
+    outputs: str = "all",
 ) -> Study:
     """What each pathway adds to the prediction of held-out samples, and whether that is chance.
 
@@ -78,7 +83,10 @@ def crossfit(
 
     Parameters
     ----------
-    mask : Mask
+    mask : Mask or Hierarchy
+        Of a hierarchy, every unit of every level is measured; the levels above it run again
+        without it. The table of pathways then has ``level``, ``depth`` and ``parents``, and that
+        of edges ``level``: above 0, an edge runs from the child named in ``gene`` to its parent.
     X : DataFrame (samples x genes), AnnData, what `align` returned, or array (samples, genes)
         Normalised expression, on a log scale; scaled here. Matched to the mask by gene name.
     y : Series (matched to X by its index) or array, shape (n_samples,)
@@ -114,6 +122,10 @@ def crossfit(
     class_weight : {None, "balanced"}
         "balanced" weights every sample's training loss by n / (classes x samples of its class), so
         that a rare class counts as much as a common one. Held-out losses are not weighted.
+    outputs : {"all", "top"}
+        As in `build_model`. With "all" a hierarchy predicts better, but what an inner pathway says
+        is mostly read from its parts; with "top" all must pass through the pathways above, which
+        then have effects too.
     random_state : int
         The same call gives the same bytes, in whatever order samples, genes and pathways come.
     n_jobs : int
@@ -138,13 +150,14 @@ def crossfit(
     check_counts(0, permutations=permutations, random_state=random_state)
     activation_function(activation)  # refused now rather than when the edges are reached
     _check_class_weight(class_weight, task)
+    check_outputs(outputs)
+    check_one_level(task, isinstance(mask, Hierarchy), skip=False)
     samples = read_samples(mask, X, y, task, groups, strata, covariates)
     n_classes = len(samples.classes) if task == "multiclass" else None
     rates = map(float, (learning_rate, dropout, l2))
     beside = () if samples.covariates is None else tuple(samples.covariates)
-    settings = Settings(
-        task, n_classes, activation, int(epochs), int(batch_size), *rates, beside, class_weight
-    )
+    sizes = int(epochs), int(batch_size)
+    settings = Settings(task, n_classes, activation, *sizes, *rates, beside, class_weight, outputs)
     ordered = _sorted(mask)
     samples_of = samples._replace(X=samples.X[ordered.genes])
     plan = make_plan(ordered, samples_of, settings, folds, seeds, permutations, random_state)
@@ -156,7 +169,8 @@ def crossfit(
         study = (assemble_latent if latent else assemble)(plan, samples, blocks, facts)
         selected = np.flatnonzero(study.pathways["selected"])
         if len(selected) and not latent:
-            positions = np.flatnonzero(np.isin(plan.mask.edge_index[1], selected))
+            targets = wired(plan.mask, plan.settings).targets
+            positions = np.flatnonzero(np.isin(targets, selected))
             effects = _edge_effects(plan, folder, positions, n_jobs, progress)
             real = _real_units(plan, folder, positions, blocks)
             study = with_edges(study, plan, positions, effects, real)
@@ -164,7 +178,7 @@ def crossfit(
 
 
 def make_plan(
-    mask: Mask,
+    mask: Mask | Hierarchy,
     samples: Samples,
     settings: Settings,
     folds: int,
@@ -227,26 +241,29 @@ def _real_units(
     plan: Plan, folder: Path, positions: np.ndarray, blocks: list[dict]
 ) -> list[dict[str, np.ndarray]]:
     """Of every fold, the trained units of the real labels' networks, one for each seed."""
-    n_seeds = len(plan.seeds)
+    n_seeds, reading = len(plan.seeds), wired(plan.mask, plan.settings)
     return [
         {
-            "edges": read_arrays(folder / block.units_file)["edges"][positions, :n_seeds],
-            "head": arrays["head"][:n_seeds],
-            "turn": arrays["turn"],
+            "edges": reading.towards_genes(
+                read_arrays(folder / block.units_file)["edges"][:, :n_seeds], arrays["turn"]
+            )[positions],
+            "orientation": arrays["orientation"],
         }
         for block, arrays in zip(plan.blocks, blocks, strict=True)
         if block.first == 0
     ]
 
 
-def _sorted(mask: Mask) -> Mask:
-    """The mask with its genes and pathways in the order of their names."""
+def _sorted(mask: Mask | Hierarchy) -> Mask | Hierarchy:
+    """The mask with its genes and pathways in the order of their names, at every level."""
+    if isinstance(mask, Hierarchy):
+        return sorted_hierarchy(mask)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BiomaskWarning)  # of a dense mask, already given
         return mask.select(sorted(mask.genes), sorted(mask.pathways))
 
 
-def _facts(plan: Plan, samples: Samples, mask: Mask) -> dict:
+def _facts(plan: Plan, samples: Samples, mask: Mask | Hierarchy) -> dict:
     """What the result depends on, as JSON-able values."""
     return {
         "biomask": __version__,

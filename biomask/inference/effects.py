@@ -73,7 +73,7 @@ def pathway_ablation(
     def removed(rows: slice, reps: slice) -> np.ndarray:
         return h[rows, reps] - means[reps]
 
-    return _ablate(removed, linear_output(h, weights, bias), weights, y, task)
+    return ablate(removed, linear_output(h, weights, bias), weights, y, task)
 
 
 def edge_ablation(
@@ -130,7 +130,7 @@ def edge_ablation(
         after = before - centred[rows, None, :] * kernel[reps]
         return function(before) - function(after)
 
-    return _ablate(removed, outputs, weights[:, pathways], y, task)
+    return ablate(removed, outputs, weights[:, pathways], y, task)
 
 
 def linear_output(h: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
@@ -227,8 +227,11 @@ def direction(
     return orientation * np.abs(weights[:, :, 0]) * change
 
 
-def _ablate(removed, outputs: np.ndarray, weights: np.ndarray, y, task: str) -> np.ndarray:
-    """Sum the change of the loss block by block; `removed(rows, reps)` is (rows, reps, K)."""
+def ablate(removed, outputs: np.ndarray, weights: np.ndarray, y, task: str) -> np.ndarray:
+    """Sum the change of the loss block by block, float64, (R, K).
+
+    `removed(rows, reps)` is `drop` of `biomask.inference.losses`: (rows, reps, K[, C]).
+    """
     n, n_replicates, n_outputs = outputs.shape
     labels = losses.check_labels(y, (n, n_replicates), n_outputs, task)
     change = losses.CHANGES[task]

@@ -3,7 +3,9 @@
 Block functions take what was removed from the hidden unit, `drop` (n, R, K), its head weights
 `weights` (R, K, C), the full outputs `outputs` (n, R, C) and labels (n, R[, 2]), and return
 loss(outputs - weights * drop) - loss(outputs), shape (n, R, K), without ever subtracting two
-losses: a change of 1e-6 in a loss of 0.7 keeps its digits in float32.
+losses: a change of 1e-6 in a loss of 0.7 keeps its digits in float32. Where what is removed
+reaches several classes on ways of their own, `drop` is (n, R, K, C), and the outputs become
+outputs - drop.
 """
 
 from __future__ import annotations
@@ -42,6 +44,8 @@ def multiclass_change(
 
     D = log1p(sum_c q_c expm1((v_k - v_c) drop)) + (v_y - v_k) drop.
     """
+    if drop.ndim == 4:
+        return _change_by_output(drop, outputs, labels)
     by_class = np.ascontiguousarray(np.moveaxis(weights, 2, 1))  # (R, C, K)
     replicate = np.arange(weights.shape[0])
     top = by_class[replicate, outputs.argmax(axis=2)]  # (n, R, K)
@@ -56,6 +60,18 @@ def multiclass_change(
     np.log1p(change, out=change)
     change += (by_class[replicate, labels] - top) * drop
     return change
+
+
+def _change_by_output(drop: np.ndarray, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """`multiclass_change` with d_c for v_c drop."""
+    top = _of_class(drop, outputs.argmax(axis=2))
+    change = np.expm1(top[..., None] - drop) * special.softmax(outputs, axis=2)[:, :, None]
+    return np.log1p(change.sum(axis=3)) + _of_class(drop, labels) - top
+
+
+def _of_class(values: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """(n, R, K, C) -> (n, R, K): the value of one class for each sample and replicate."""
+    return np.take_along_axis(values, classes[:, :, None, None], 3)[..., 0]
 
 
 def regression_change(
@@ -155,7 +171,8 @@ def cross_entropy_change_exact(
         outputs = np.concatenate([np.zeros_like(outputs), outputs], axis=2)
     true = labels.astype(np.intp)[..., None]
     full = special.logsumexp(outputs, axis=2, keepdims=True) - np.take_along_axis(outputs, true, 2)
-    ablated = outputs[:, :, None, :] - drop[..., None] * weights  # (n, R, K, C)
+    by_output = drop if drop.ndim == 4 else drop[..., None] * weights  # (n, R, K, C)
+    ablated = outputs[:, :, None, :] - by_output
     right = np.take_along_axis(ablated, true[..., None], 3)[..., 0]
     return special.logsumexp(ablated, axis=3) - right - full
 

@@ -14,8 +14,8 @@ from scipy import sparse
 from biomask.errors import BiomaskWarning
 from biomask.inference.training import START, Networks, Settings
 from biomask.masks.mask import Mask
+from biomask.networks.heads import HEAD
 from biomask.networks.layers import MaskedDense
-from biomask.networks.models import HEAD
 
 
 class StackTrainer(Networks):

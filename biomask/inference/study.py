@@ -13,8 +13,14 @@ import numpy as np
 import pandas as pd
 
 from biomask.errors import BiomaskError, StorageError
+from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
-from biomask.masks.packing import mask_from_config, mask_to_config
+from biomask.masks.packing import (
+    hierarchy_from_config,
+    hierarchy_to_config,
+    mask_from_config,
+    mask_to_config,
+)
 from biomask.storage import check_manifest, read_zip, write_zip
 
 SCHEMA = 1
@@ -30,7 +36,7 @@ class Study:
 
     Attributes
     ----------
-    mask : Mask
+    mask : Mask or Hierarchy
     pathways : DataFrame, indexed by pathway
         ``size``; ``effect``: increase of the held-out loss without the pathway, per sample (nats,
         or variances of y), or for autoencoders the difference in activity (standard deviations);
@@ -40,10 +46,12 @@ class Study:
         over folds and seeds; ``direction``: sign and size of the held-out change of the outcome
         when the pathway's genes go up (``direction_CLASS`` for several classes);
         ``not_separable``: number of the group of pathways with nearly the same genes, missing for
-        most.
+        most. Of a hierarchy every unit once, with ``level``, ``depth`` and ``parents``
+        (`Hierarchy.table`); its size and its genes are those below it.
     edges : DataFrame
         ``gene``, ``pathway``, ``effect``, ``p``, ``q``, ``sign``, ``sign_agreement`` of the edges
-        inside selected pathways.
+        inside selected pathways. Of a hierarchy also ``level``: 0 for edges from genes; above,
+        ``gene`` names the child from which an edge runs to its parent.
     scores : DataFrame
         Held-out scores, a row each ``fold`` and ``seed``; ``recall_CLASS`` is the share of that
         class's samples that are predicted to be of it.
@@ -69,7 +77,7 @@ class Study:
         samples, is ``pathways["effect"]``. Empty where the file was written without it.
     """
 
-    mask: Mask
+    mask: Mask | Hierarchy
     pathways: pd.DataFrame
     edges: pd.DataFrame
     scores: pd.DataFrame
@@ -99,7 +107,7 @@ class Study:
         """
         members = {f"{name}.json": _table_bytes(getattr(self, name)) for name in _TABLES}
         members["stability.json"] = _table_bytes(self.stability.to_frame())
-        members["mask.json"] = json.dumps(mask_to_config(self.mask)).encode()
+        members["mask.json"] = json.dumps(_mask_config(self.mask)).encode()
         for name in _ARRAYS:
             members[f"{name}.npy"] = _array_bytes(getattr(self, name).to_numpy())
             members[f"{name}.json"] = _table_bytes(getattr(self, name).iloc[:, :0])
@@ -137,7 +145,8 @@ def load_study(path: str | Path) -> Study:
     written_by = manifest.get("settings", {}).get("biomask")
     check_manifest(manifest, path, kind=_KIND, schema=SCHEMA, written_by=written_by)
     try:
-        mask = mask_from_config(json.loads(members["mask.json"]))
+        config = json.loads(members["mask.json"])
+        mask = (hierarchy_from_config if "levels" in config else mask_from_config)(config)
         held = [name for name in _TABLES if name != "effects" or "effects.npy" in members]
         tables = {name: _read_table(members[f"{name}.json"]) for name in held}
         for name in set(_ARRAYS) & set(held):
@@ -161,6 +170,10 @@ def load_study(path: str | Path) -> Study:
             file=path,
             hint="Restore it from a copy.",
         ) from error
+
+
+def _mask_config(mask: Mask | Hierarchy) -> dict:
+    return (hierarchy_to_config if isinstance(mask, Hierarchy) else mask_to_config)(mask)
 
 
 def _array_bytes(array: np.ndarray) -> bytes:

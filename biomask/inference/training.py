@@ -11,10 +11,13 @@ import numpy as np
 import tensorflow as tf
 
 from biomask.errors import ModelError
+from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
-from biomask.networks.heads import covariate_head
+from biomask.masks.steps import levels_of
+from biomask.networks.deep import pathway_layers, read_names, unit_names, unit_values
+from biomask.networks.heads import HEAD, covariate_head
 from biomask.networks.kernels import KERNELS, Edges, pick_kernel
-from biomask.networks.models import HEAD, build_model, masked_layers, pathway_layer, restart
+from biomask.networks.models import build_model, masked_layers, restart
 from biomask.networks.replicates import LOSS_OF_TASK, per_replicate
 
 MIN_STEPS = 8  # of a round, which is an epoch or several: a data set of one batch is trained too
@@ -38,6 +41,7 @@ class Settings(NamedTuple):
     l2: float
     covariates: tuple[str, ...] = ()
     class_weight: str | None = None
+    outputs: str = "all"
 
 
 def balanced_weights(Y: np.ndarray, n_classes: int) -> np.ndarray:
@@ -211,23 +215,24 @@ class Networks(abc.ABC):
             kept.assign(tf.where(self.flags(variable, better), value, kept))
 
     def _reset_dropout(self, seed: int) -> None:
-        for variable in self.model.non_trainable_variables:
-            if "seed_generator_state" in variable.path:
-                variable.assign(np.array([seed % 2**32, 0], np.uint32))
+        states = [v for v in self.model.non_trainable_variables if "seed_generator_state" in v.path]
+        for i, state in enumerate(states):  # a unit left out says nothing of those above it
+            state.assign(np.array([(seed + i) % 2**32, 0], np.uint32))
 
 
 class BlockTrainer(Networks):
-    """R networks on one mask, which differ in labels, initial weights and dropout.
+    """R networks on one mask or hierarchy, which differ in labels, initial weights and dropout.
 
     Parameters
     ----------
-    mask : Mask
+    mask : Mask or Hierarchy
+        Its units are P in all, its edges E, in the order of `biomask.masks.steps`.
     settings : Settings
     replicates : int
         R.
     """
 
-    def __init__(self, mask: Mask, settings: Settings, replicates: int):
+    def __init__(self, mask: Mask | Hierarchy, settings: Settings, replicates: int):
         model = build_model(
             mask,
             settings.task,
@@ -240,8 +245,10 @@ class BlockTrainer(Networks):
             covariates=settings.covariates or None,
             kernel_initializer=START,
             seed=0,
+            outputs=settings.outputs,
         )
-        self._layer = pathway_layer(model)
+        self._layers, self._levels = pathway_layers(model), levels_of(mask)
+        self._read = unit_names(model).get_indexer(read_names(model))
         self._kernels = {id(layer.kernel) for layer in masked_layers(model)}
         super().__init__(model, settings, replicates)
 
@@ -254,8 +261,12 @@ class BlockTrainer(Networks):
         shape = [self.n_networks if i == axis else 1 for i in range(len(variable.shape))]
         return tf.reshape(of_network, shape)
 
+    def pre_activations(self, X: np.ndarray) -> np.ndarray:
+        """Of all units of every network for every sample, float32, shape (n, R, P)."""
+        return in_batches(self._before, X)
+
     def activations(self, X: np.ndarray) -> np.ndarray:
-        """Of the pathway units of every network for every sample, float32, shape (n, R, P)."""
+        """The same, activated."""
         return in_batches(self._after, X)
 
     def mean_activation(self, X: np.ndarray) -> np.ndarray:
@@ -266,12 +277,18 @@ class BlockTrainer(Networks):
         return total.numpy() / len(X)
 
     def head(self) -> tuple[np.ndarray, np.ndarray]:
-        """Weights (R, P, C) and bias (R, C) of the linear head; C is 1 without classes."""
+        """Weights (R, P, C) and bias (R, C) of the linear head; C is 1 without classes.
+
+        The weight of a unit that the head does not read is 0.
+        """
         kernel, *bias = self.model.get_layer(HEAD).get_weights()
-        kernel = kernel.reshape(self.n_networks, self._layer.mask.shape[1], -1)
+        kernel = kernel.reshape(self.n_networks, len(self._read), -1)
+        n_units = sum(layer.mask.shape[1] for layer in self._layers)
+        weights = np.zeros((self.n_networks, n_units, kernel.shape[2]), np.float32)
+        weights[:, self._read] = kernel
         if not bias:  # a log risk has none
-            return kernel, np.zeros((self.n_networks, 1), np.float32)
-        return kernel, bias[0].reshape(self.n_networks, -1)
+            return weights, np.zeros((self.n_networks, 1), np.float32)
+        return weights, bias[0].reshape(self.n_networks, -1)
 
     def covariate_weights(self) -> np.ndarray | None:
         """Weights of the covariates, float32, shape (R, k, C), where there are any."""
@@ -279,16 +296,29 @@ class BlockTrainer(Networks):
         return None if beside is None else beside.kernel.numpy()
 
     def edges(self) -> np.ndarray:
-        """The weight of every edge in every network, float32, shape (n_edges, R)."""
-        return self._layer.edges
+        """The weight of every edge in every network, float32, shape (E, R)."""
+        return np.concatenate([layer.edges for layer in self._layers])
 
     def unit_bias(self) -> np.ndarray:
         """Bias of every pathway unit, float32, shape (R, P)."""
-        return self._layer.bias.numpy()
+        return np.concatenate([layer.bias.numpy() for layer in self._layers], axis=1)
+
+    def load(self, edges: np.ndarray, unit_bias: np.ndarray) -> None:
+        """Put trained units back."""
+        n_edges, n_units = 0, 0
+        for layer in self._layers:
+            mask = layer.mask
+            layer.kernel.assign(edges[n_edges : n_edges + mask.n_edges])
+            layer.bias.assign(unit_bias[:, n_units : n_units + mask.shape[1]])
+            n_edges, n_units = n_edges + mask.n_edges, n_units + mask.shape[1]
+
+    @tf.function(reduce_retracing=True)
+    def _before(self, X):
+        return unit_values(self._layers, self._levels, X)[0]
 
     @tf.function(reduce_retracing=True)
     def _after(self, X):
-        return self._layer(X)
+        return unit_values(self._layers, self._levels, X)[1]
 
 
 def pre_activations(

@@ -9,6 +9,8 @@ import numpy as np
 
 from biomask.errors import ArgumentError
 
+OUTPUTS = ("all", "top")  # of a hierarchy
+
 
 def checked_outputs(task: str, n_classes: int | None, tasks: Iterable[str]) -> int:
     """How many numbers the head predicts for a sample.
@@ -92,4 +94,34 @@ def check_no_covariates(task: str, covariates) -> None:
             f"covariates={covariates!r}",
             code="E-ARGUMENT",
             hint="Pass strata, so that groups are compared within each value of a covariate.",
+        )
+
+
+def check_outputs(outputs: str) -> None:
+    """Refuse what names no way for the head to read a hierarchy.
+
+    Raises
+    ------
+    ArgumentError
+    """
+    if outputs not in OUTPUTS:
+        raise ArgumentError(
+            f"outputs must be one of {OUTPUTS}. Received: outputs={outputs!r}", code="E-ARGUMENT"
+        )
+
+
+def check_one_level(task: str, hierarchy: bool, skip: bool) -> None:
+    """Refuse what an autoencoder has no layers for.
+
+    Raises
+    ------
+    ArgumentError
+        A hierarchy, or connections that skip the pathways, without a head.
+    """
+    if task == "autoencoder" and (hierarchy or skip):
+        raise ArgumentError(
+            "an autoencoder leads from genes to pathways and back: it takes a mask, and no "
+            f"skip connections. Received: {'a Hierarchy' if hierarchy else 'skip=True'}",
+            code="E-ARGUMENT",
+            hint="Pass hierarchy.flatten(), in which every pathway reads the genes below it.",
         )

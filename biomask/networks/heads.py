@@ -1,4 +1,4 @@
-"""The head of a model: linear in the pathways, and in covariates beside them."""
+"""The head of a model: linear in the pathways, and in genes and covariates beside them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import numpy as np
 from keras import layers, ops
 
 from biomask.errors import ArgumentError, listed
+from biomask.networks.deep import pathway_layers, read_names
 from biomask.networks.initializers import draw_edges, name_hashes
-from biomask.networks.layers import MaskedDense
 
 HEAD = "head"  # the linear layer from pathways to the outcome
+SKIP = "skip"  # the linear layer from genes to the outcome
 COVARIATES = "covariates"  # the input
 COVARIATES_HEAD = "covariates_head"  # the linear layer from there to the outcome
 
@@ -31,20 +32,43 @@ def pathway_head(n_outputs: int, replicates: int | None, decay, bias: bool = Tru
     )
 
 
-def start_head(head: layers.Layer, pathways: MaskedDense) -> None:
-    """Glorot-uniform weights drawn by name and seed, like those of the masked layer."""
-    shape = tuple(head.kernel.shape)
-    n_pathways = pathways.mask.shape[1]
-    n_outputs = int(np.prod(shape)) // (n_pathways * (pathways.replicates or 1))
-    sources = np.repeat(name_hashes(pathways.mask.pathways), n_outputs)
-    targets = np.tile(name_hashes([f"output {c}" for c in range(n_outputs)]), n_pathways)
+def skip_head(n_outputs: int, replicates: int | None, decay) -> layers.Layer:
+    """The linear layer from the genes straight to the outcome; the bias is that of the head."""
+    options = {"kernel_regularizer": decay, "name": SKIP}
+    if replicates is None:
+        return layers.Dense(n_outputs, use_bias=False, **options)
+    several = n_outputs > 1
+    return layers.EinsumDense(
+        "bg,rgc->brc" if several else "bg,rg->br",
+        output_shape=(replicates, n_outputs) if several else (replicates,),
+        **options,
+    )
+
+
+def skips(model: keras.Model) -> bool:
+    """Whether genes reach the outcome past the pathways."""
+    return any(layer.name == SKIP for layer in model.layers)
+
+
+def linear_layers(model: keras.Model) -> list[layers.Layer]:
+    """The head, and the layer that skips the pathways where there is one."""
+    return [model.get_layer(name) for name in (HEAD, SKIP)[: 1 + skips(model)]]
+
+
+def start_heads(model: keras.Model, seeds: Sequence[int]) -> None:
+    """Glorot-uniform weights drawn by name and seed, like those of the masked layers."""
+    names = read_names(model), pathway_layers(model)[0].mask.genes
     glorot = keras.initializers.GlorotUniform()
-    fans = np.full(len(sources), n_pathways), np.full(len(sources), n_outputs)
-    drawn = {
-        seed: draw_edges(glorot, seed, sources, targets, *fans)
-        for seed in dict.fromkeys(pathways.seed)
-    }
-    head.kernel.assign(np.stack([drawn[seed] for seed in pathways.seed]).reshape(shape))
+    for layer, units in zip(linear_layers(model), names, strict=False):
+        shape, n_units = tuple(layer.kernel.shape), len(units)
+        n_outputs = int(np.prod(shape)) // (n_units * len(seeds))
+        sources = np.repeat(name_hashes(units), n_outputs)
+        targets = np.tile(name_hashes([f"output {c}" for c in range(n_outputs)]), n_units)
+        fans = np.full(len(sources), n_units), np.full(len(sources), n_outputs)
+        drawn = {
+            seed: draw_edges(glorot, seed, sources, targets, *fans) for seed in dict.fromkeys(seeds)
+        }
+        layer.kernel.assign(np.stack([drawn[seed] for seed in seeds]).reshape(shape))
 
 
 @keras.saving.register_keras_serializable(package="biomask")

@@ -10,10 +10,13 @@ import tensorflow as tf
 from keras import layers, regularizers
 
 from biomask.errors import ArgumentError, ModelError
+from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
 from biomask.networks.arguments import (
     check_no_covariates,
     check_number,
+    check_one_level,
+    check_outputs,
     check_variational,
     checked_outputs,
 )
@@ -23,11 +26,21 @@ from biomask.networks.autoencoder import (
     latent_settings,
     sampled,
 )
+from biomask.networks.deep import (
+    mask_of,
+    pathway_layers,
+    read_by_head,
+    reads_all,
+    stack_levels,
+)
 from biomask.networks.heads import (
     HEAD,
     covariate_head,
+    linear_layers,
     pathway_head,
-    start_head,
+    skip_head,
+    skips,
+    start_heads,
     with_covariates,
 )
 from biomask.networks.initializers import (
@@ -47,13 +60,12 @@ OUTPUT_OF_TASK = {
     "survival": "log_risk",
     "autoencoder": RECONSTRUCTION,
 }
-PATHWAYS = "pathways"
 DROPOUT = "pathways_dropout"
 _ACTIVATION = {"binary": "sigmoid", "multiclass": "softmax"}  # linear for the other tasks
 
 
 def build_model(
-    mask: Mask,
+    mask: Mask | Hierarchy,
     task: str = "binary",
     n_classes: int | None = None,
     activation: str = "tanh",
@@ -69,6 +81,8 @@ def build_model(
     seed: int | Sequence[int] | None = None,
     variational: bool = False,
     beta: float | None = None,
+    outputs: str = "all",
+    skip: bool = False,
 ) -> keras.Model:
     """genes -> pathways (masked) -> outcome, compiled and ready for `fit`.
 
@@ -78,9 +92,13 @@ def build_model(
     ``head``. An autoencoder has ``reconstruction`` (`MaskedDense`, pathways to genes) instead
     of the last two, and its labels are X: ``model.fit(X, X)``; see `biomask.networks.autoencoder`.
 
+    With a hierarchy ``pathways_2``, ``pathways_3``, ... lie above ``pathways``, each reading its
+    ``pathways_2_children``, ... from whatever level computes them: what the hierarchy carries on
+    has no parameter and is not computed again.
+
     Parameters
     ----------
-    mask : Mask or 2-D 0/1 array, shape (n_genes, n_pathways)
+    mask : Mask, Hierarchy, or 2-D 0/1 array, shape (n_genes, n_pathways)
     task : {"binary", "multiclass", "regression", "survival", "autoencoder"}
         Labels are 0/1, 0 to n_classes - 1, numbers, pairs of time and event (1 seen, 0 censored),
         for which the loss is that of `biomask.networks.survival.CoxLoss`, or the input itself.
@@ -89,7 +107,7 @@ def build_model(
     activation : str
         Of the pathway units.
     dropout : float
-        Share of the pathway units left out in each training step, 0 to 1.
+        Share of the pathway units left out in each training step, 0 to 1, at every level.
     l2 : float
         Weight decay: ``l2 * sum(w**2)`` over edges and head is added to the loss; for an
         autoencoder a G-th of it, G being the number of genes.
@@ -103,7 +121,8 @@ def build_model(
         linear head only, with weights that start at zero and do not decay; scale them as you
         scale the genes.
     signed, kernel, kernel_initializer
-        As in `MaskedDense`.
+        As in `MaskedDense`. The initializer is that of the edges from genes; edges between
+        pathways are always Glorot-uniform.
     seed : int or sequence of int, optional
         Of the initial weights. With replicates, a sequence gives each network its own, and an int
         s means s, s + 1, ...: replicate r starts as ``build_model(..., seed=s + r)`` does.
@@ -112,6 +131,12 @@ def build_model(
         training; at all other times they are their means.
     beta : float, optional
         Weight of their divergence from N(0, 1); 1 unless given, the evidence lower bound.
+    outputs : {"all", "top"}
+        Which units of a hierarchy the head reads: those of every level, each once, so that the
+        logit is the sum of one linear output for each level, trained with one loss (P-NET,
+        Elmarakeby et al. 2021, has a loss for each level); or the roots only. Of a mask, all.
+    skip : bool
+        Let the genes also reach the outcome by linear connections of their own (layer ``skip``).
 
     Returns
     -------
@@ -133,39 +158,48 @@ def build_model(
     check_number("l2", l2, lambda x: x >= 0, "a number of at least 0")
     check_number("learning_rate", learning_rate, lambda x: x > 0, "a number above 0")
     beta = check_variational(task, variational, beta)
-    mask = as_mask(mask)
+    check_outputs(outputs)
+    check_one_level(task, isinstance(mask, Hierarchy), skip)
+    mask = mask if isinstance(mask, Hierarchy) else as_mask(mask)
     decay = regularizers.L2(l2 / _loss_terms(task, mask)) if l2 else None
-    pathways = MaskedDense(
-        mask,
-        activation,
-        replicates=replicates,
-        kernel=kernel,
-        signed=signed,
-        kernel_initializer=kernel_initializer,
-        kernel_regularizer=decay,
-        seed=_drawn(seed, replicates),
-        name=PATHWAYS,
-    )
-    genes = keras.Input((pathways.mask.shape[0],), name="genes", dtype="float32")
-    x = pathways(genes)
-    if variational:
-        x = sampled(genes, x, pathways, beta)
-    x = layers.Dropout(dropout, seed=pathways.seed[0], name=DROPOUT)(x)
+    seeds, masked = _drawn(seed, replicates), []
+
+    def units_of(x, part: Mask, level: int, name: str):
+        layer = MaskedDense(
+            part,
+            activation,
+            replicates=replicates,
+            kernel=kernel,
+            signed=signed,
+            kernel_initializer=kernel_initializer if level == 0 else "glorot_uniform",
+            kernel_regularizer=decay,
+            seed=seeds,
+            name=name,
+        )
+        masked.append(layer)
+        return sampled(x, layer(x), layer, beta) if variational else layer(x)
+
+    genes = keras.Input((mask.shape[0],), name="genes", dtype="float32")
+    units = stack_levels(genes, mask, dropout, seeds[0], units_of)
     inputs = genes
     if task == "autoencoder":
         check_no_covariates(task, covariates)
-        outcome = decoder(pathways)(x)
+        outcome = decoder(masked[0])(units[0])
     else:
         # No bias where a constant added to all outputs changes no loss: it would follow rounding.
         head = pathway_head(n_outputs, replicates, decay, bias=task != "survival")
-        x = head(x)
+        x = head(read_by_head(units, mask, outputs))
+        if skip:
+            past = skip_head(n_outputs, replicates, decay)(genes)
+            x = layers.Add(name="with_skip")([x, past])
         if covariates is not None:
             beside, x = with_covariates(x, covariates, n_outputs, replicates)
             inputs = [genes, beside]
         final = _ACTIVATION.get(task, "linear")
         outcome = layers.Activation(final, name=OUTPUT_OF_TASK[task], dtype="float32")(x)
-        start_head(head, pathways)
     model = keras.Model(inputs, outcome, name="biomask")
+    if task != "autoencoder":
+        start_heads(model, seeds)
     compile_model(model, learning_rate)
     return model
 
@@ -205,7 +239,7 @@ def restart(model: keras.Model, seeds: Sequence[int]) -> None:
         zeros.append(layer.bias)
     if task_of(model) != "autoencoder":
         head, beside = model.get_layer(HEAD), covariate_head(model)
-        start_head(head, pathway_layer(model))
+        start_heads(model, pathway_layer(model).seed)
         zeros += [head.bias, None if beside is None else beside.kernel]
     zeros = [variable for variable in zeros if variable is not None]
     state = [v for v in model.optimizer.variables if v.name != "learning_rate"]
@@ -245,7 +279,7 @@ def take_replicate(model: keras.Model, replicate: int) -> keras.Model:
     task, beside = task_of(model), covariate_head(model)
     decay = float(layer.kernel_regularizer.l2) if layer.kernel_regularizer else 0.0
     single = build_model(
-        layer.mask,
+        mask_of(model),
         task,
         n_classes=model.output_shape[-1] if task == "multiclass" else None,
         activation=layer.activation,
@@ -257,6 +291,8 @@ def take_replicate(model: keras.Model, replicate: int) -> keras.Model:
         kernel=layer.kernel_kind,
         kernel_initializer=layer.kernel_initializer,
         seed=layer.seed[replicate],
+        outputs="all" if reads_all(model) else "top",
+        skip=skips(model),
         **(latent_settings(model) if task == "autoencoder" else {}),
     )
     for masked in masked_layers(model):
@@ -264,13 +300,10 @@ def take_replicate(model: keras.Model, replicate: int) -> keras.Model:
         single.get_layer(masked.name).set_weights([kernel[:, replicate], bias[replicate]])
     if task == "autoencoder":
         return single
-    alone = single.get_layer(HEAD)
-    alone.set_weights(
-        [
-            w[replicate].reshape(v.shape)
-            for w, v in zip(model.get_layer(HEAD).get_weights(), alone.weights, strict=True)
-        ]
-    )
+    for linear in linear_layers(model):
+        alone = single.get_layer(linear.name)
+        weights = zip(linear.get_weights(), alone.weights, strict=True)
+        alone.set_weights([w[replicate].reshape(v.shape) for w, v in weights])
     if beside is not None:
         covariate_head(single).kernel.assign(beside.kernel[replicate : replicate + 1])
     return single
@@ -284,14 +317,7 @@ def pathway_layer(model: keras.Model) -> MaskedDense:
     ModelError
         There is none.
     """
-    found = masked_layers(model)
-    if found:
-        return found[0]
-    raise ModelError(
-        "the model has no MaskedDense layer",
-        code="E-NO-MASK",
-        hint="Pass a model made by biomask.build_model, or one with a biomask.MaskedDense in it.",
-    )
+    return pathway_layers(model)[0]
 
 
 def masked_layers(model: keras.Model) -> list[MaskedDense]:
@@ -324,6 +350,6 @@ def _drawn(seed: int | Sequence[int] | None, replicates: int | None) -> list[int
     return replicate_seeds(checked_seed(seed, replicates), replicates)
 
 
-def _loss_terms(task: str, mask: Mask) -> int:
+def _loss_terms(task: str, mask: Mask | Hierarchy) -> int:
     """Numbers that a sample's loss is the mean of."""
     return mask.shape[0] if task == "autoencoder" else 1

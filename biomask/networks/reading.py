@@ -15,8 +15,10 @@ import tensorflow as tf
 from biomask.errors import ArgumentError, ModelError
 from biomask.masks.matrices import as_frame
 from biomask.networks.autoencoder import RECONSTRUCTION, loadings
+from biomask.networks.deep import pathway_layers, read_names, unit_names
+from biomask.networks.heads import HEAD, skips
 from biomask.networks.layers import MaskedDense
-from biomask.networks.models import HEAD, pathway_layer, task_of
+from biomask.networks.models import pathway_layer, task_of
 
 _BATCH = 256  # samples at a time
 
@@ -29,29 +31,33 @@ def edge_weights(model: keras.Model) -> pd.DataFrame:
     DataFrame
         Columns ``gene``, ``pathway``, ``weight``, one row an edge; with replicates also
         ``replicate``, one row an edge and replicate. For an autoencoder also ``loading``, the
-        weight of the way back, from the pathway to the gene.
+        weight of the way back, from the pathway to the gene. Of a hierarchy also ``level``: 0 for
+        edges from genes; above, an edge runs from the child named in ``gene`` to its parent.
 
     Raises
     ------
     ModelError
         The model has no `MaskedDense` layer.
     """
-    layer = pathway_layer(model)
-    frame = layer.mask.to_edges()[["gene", "pathway"]]
-    weights = {"weight": layer.edges}
+    masked = pathway_layers(model)
+    frames = [layer.mask.to_edges()[["gene", "pathway"]] for layer in masked]
+    if len(masked) > 1:
+        frames = [frame.assign(level=level) for level, frame in enumerate(frames)]
+    frame = pd.concat(frames, ignore_index=True)
+    weights = {"weight": np.concatenate([layer.edges for layer in masked])}
     if model.layers[-1].name == RECONSTRUCTION:
         weights["loading"] = loadings(model)
-    if layer.replicates is None:
+    if masked[0].replicates is None:
         return frame.assign(**weights)
     parts = [
         frame.assign(replicate=r, **{name: w[:, r] for name, w in weights.items()})
-        for r in range(layer.replicates)
+        for r in range(masked[0].replicates)
     ]
     return pd.concat(parts, ignore_index=True)
 
 
 def pathway_activity(model: keras.Model, X) -> pd.DataFrame:
-    """The output of every pathway unit for every sample.
+    """The output of every pathway unit, of every level, for every sample.
 
     Parameters
     ----------
@@ -73,12 +79,13 @@ def pathway_activity(model: keras.Model, X) -> pd.DataFrame:
     ModelError
         The model has no `MaskedDense` layer, or is not a functional or sequential one.
     """
-    layer = pathway_layer(model)
+    masked, units = pathway_layers(model), unit_names(model)
+    layer = masked[0]
     X = as_frame(X, layer.mask.genes)
-    values = _outputs(model, layer, X)
+    values = _outputs(model, masked, X)
     if layer.replicates is None:
-        return pd.DataFrame(values, index=X.index, columns=layer.mask.pathways)
-    names = [range(layer.replicates), layer.mask.pathways]
+        return pd.DataFrame(values, index=X.index, columns=units)
+    names = [range(layer.replicates), units]
     columns = pd.MultiIndex.from_product(names, names=["replicate", "pathway"])
     return pd.DataFrame(values.reshape(len(X), -1), index=X.index, columns=columns)
 
@@ -120,7 +127,8 @@ def gene_attributions(
         )
     X = as_frame(X, layer.mask.genes)
     start = _baseline(layer, baseline)
-    logit = keras.Model(model.inputs[0], model.get_layer(HEAD).output)
+    last = model.get_layer("with_skip" if skips(model) else HEAD)
+    logit = keras.Model(model.inputs[0], last.output)
     nodes, shares = np.polynomial.legendre.leggauss(steps)
 
     @tf.function(reduce_retracing=True)
@@ -145,7 +153,8 @@ def pathway_attributions(
     """How much every pathway unit moves the head's output (the logit) away from the baseline.
 
     ``v_p (h_p(x) - h_p(x0))``, which is the conductance of Dhamdhere et al. 2019 (ICLR) through
-    unit p, exact because the head is linear. A row sums to f(x) - f(x0).
+    unit p, exact because the head is linear. A row sums to f(x) - f(x0), but for what genes add
+    past the pathways (``skip=True``). Of a hierarchy, the units that the head reads.
 
     Parameters and errors are those of `gene_attributions`.
 
@@ -155,31 +164,35 @@ def pathway_attributions(
     """
     layer, column = _single(model), _checked_target(model, target)
     X = as_frame(X, layer.mask.genes)
-    at_start = _units(model, layer)(_baseline(layer, baseline), training=False).numpy()
+    masked, read = pathway_layers(model), read_names(model)
+    position = unit_names(model).get_indexer(read)
+    at_start = _outputs(model, masked, _baseline(layer, baseline))
     weights = model.get_layer(HEAD).kernel.numpy()[:, column]
-    values = (_outputs(model, layer, X) - at_start) * weights
-    return pd.DataFrame(values, index=X.index, columns=layer.mask.pathways)
+    values = (_outputs(model, masked, X) - at_start)[:, position] * weights
+    return pd.DataFrame(values, index=X.index, columns=read)
 
 
-def _outputs(model: keras.Model, layer: MaskedDense, X: pd.DataFrame) -> np.ndarray:
-    units = _units(model, layer)
-    return np.concatenate([units(part, training=False).numpy() for part in _batches(X)])
+def _outputs(model: keras.Model, masked: list[MaskedDense], X) -> np.ndarray:
+    """Outputs of these layers side by side, (n, ..., units)."""
+    units = _units(model, masked)
+    batches = [keras.tree.flatten(units(part, training=False)) for part in _batches(X)]
+    return np.concatenate([np.concatenate(parts, axis=-1) for parts in batches])
 
 
-def _units(model: keras.Model, layer: MaskedDense) -> keras.Model:
-    """The model from its input to the pathway units."""
+def _units(model: keras.Model, masked: list[MaskedDense]) -> keras.Model:
+    """The model from its input to the units of every level."""
     try:
-        return keras.Model(model.inputs[0], layer.output)
+        return keras.Model(model.inputs[0], [layer.output for layer in masked])
     except (AttributeError, TypeError, ValueError) as error:
         raise ModelError(
-            f"layer {layer.name!r} cannot be reached from the model's input: {error}",
+            f"layer {masked[0].name!r} cannot be reached from the model's input: {error}",
             code="E-NOT-FUNCTIONAL",
             hint="Build the model with keras.Input and the functional API, or as Sequential.",
         ) from error
 
 
-def _batches(X: pd.DataFrame) -> list[np.ndarray]:
-    values = X.to_numpy(np.float32)
+def _batches(X) -> list[np.ndarray]:
+    values = np.asarray(X, np.float32)
     return [values[i : i + _BATCH] for i in range(0, len(values), _BATCH)]
 
 

@@ -15,6 +15,7 @@ from biomask import __version__
 from biomask.errors import BiomaskError, ModelError, StorageError
 from biomask.networks import (  # noqa: F401  their classes must be registered to be loaded
     autoencoder,
+    deep,
     heads,
     replicates,
 )

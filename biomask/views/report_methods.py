@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from biomask.masks.hierarchy import Hierarchy
 from biomask.views import report_latent
 from biomask.views.report_text import LATENT, LEVEL, LOSS_NAME, UNIT, some
 
@@ -67,7 +68,17 @@ def _networks(study: Study) -> str:
     return (
         f"Neural networks with one hidden unit for each of {mask.shape[1]:,} pathways were trained "
         f"on {s['samples']:,} samples to {_aim(s)} from the expression of {mask.shape[0]:,} genes; "
-        f"a unit receives only the genes of its pathway ({mask.n_edges:,} connections, {made})."
+        f"{_wiring(study)} ({mask.n_edges:,} connections, {made})."
+    )
+
+
+def _wiring(study: Study) -> str:
+    if not isinstance(study.mask, Hierarchy):
+        return "a unit receives only the genes of its pathway"
+    read = "every level" if study.settings["outputs"] == "all" else "the roots"
+    return (
+        f"the units lie in {len(study.mask)} levels; a unit receives only the genes of its pathway "
+        f"or, above them, only the units of its parts, and the output reads the units of {read}"
     )
 
 
@@ -134,8 +145,9 @@ def _effect(study: Study) -> str:
     unit = UNIT.get(s["task"], "nats")
     return (
         "The effect of a pathway is the mean increase of the loss on held-out samples "
-        f"({unit} per sample) when its unit is held at its training mean, averaged over the "
-        f"networks of a fold.{_PARTIAL if s['task'] == 'survival' else ''}"
+        f"({unit} per sample) when its unit is held at its training mean"
+        f"{', the levels above computed again,' if isinstance(study.mask, Hierarchy) else ','} "
+        f"averaged over the networks of a fold.{_PARTIAL if s['task'] == 'survival' else ''}"
     )
 
 
@@ -175,7 +187,8 @@ def call(study: Study) -> str:
     data += ["covariates=covariates"] * bool(s.get("covariates"))
     data += [f"class_weight={s.get('class_weight')!r}"] * bool(s.get("class_weight"))
     counts = [f"{name}={s[name]!r}" for name in ("folds", "seeds", "permutations")]
-    training = ("epochs", "batch_size", "learning_rate", "dropout", "l2", "activation")
+    training = ["epochs", "batch_size", "learning_rate", "dropout", "l2", "activation"]
+    training += ["outputs"] * isinstance(study.mask, Hierarchy)
     lines = [
         ", ".join(["mask, X, y", f"task={s['task']!r}", *data]),
         ", ".join([*counts, f"random_state={s['random_state']!r}"]),
