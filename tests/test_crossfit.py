@@ -22,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 
 import biomask as bm
 from biomask.errors import ArgumentError, DataError, StorageError
-from biomask.inference import assembly, blocks, crossfit
+from biomask.inference import assembly, blocks, crossfit, wired
 from biomask.inference.blocks import read_arrays, split
 from biomask.inference.checkpoint import digest
 from biomask.inference.labels import read_samples
@@ -577,6 +577,15 @@ def test_settings_hold_everything_that_was_asked_for(binary):
     assert settings["labels_a_block"] == 7
     left_out = {"mask", "X", "y", "groups", "strata", "n_jobs", "checkpoint", "progress"}
     assert set(inspect.signature(bm.crossfit).parameters) - left_out <= settings.keys()
+
+
+def test_edges_are_the_same_when_many_are_ablated_in_one_loop(binary, monkeypatch):
+    monkeypatch.setattr(wired, "COMPILED", 0)
+    study = bm.crossfit(binary.mask, binary.X, binary.y, **binary.call)
+    assert len(study.edges)
+    found, expected = (s.edges.set_index(["gene", "pathway"]) for s in (study, binary.study))
+    np.testing.assert_allclose(found["effect"], expected["effect"], atol=1e-6)
+    assert found["p"].equals(expected["p"])
 
 
 # ---------------------------------------------------------------------------- classes

@@ -134,7 +134,7 @@ def test_a_direction_is_the_mean_over_folds_by_size_and_passes_over_a_fold_witho
 
     effects, each = np.zeros((1, 4)), np.zeros((2, 1, 4))
     first = {f: {"direction": d} for f, d in enumerate(directions)}
-    table = assembly._pathway_table(TwoFolds, effects, each, first, [])
+    table = assembly.pathway_table(TwoFolds, effects, each, first, [])
     np.testing.assert_allclose(table["direction"], [(3 * 1 + 2 * 2) / 5, 2, 4, np.nan])
 
 

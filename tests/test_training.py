@@ -168,3 +168,15 @@ def test_a_balanced_network_is_that_of_the_rare_class_repeated(mask, task):
         networks.append([trainer.edges(), trainer.unit_bias(), *trainer.head()])
     for weighted, repeated in zip(*networks, strict=True):
         np.testing.assert_allclose(weighted, repeated, atol=2e-5)
+
+
+def test_compiled_steps_are_the_same_steps(mask, monkeypatch):
+    fitted, watched = data("binary")
+    plain = trainer_of(mask, "binary")
+    monkeypatch.setattr(training, "COMPILED", 0)
+    compiled = trainer_of(mask, "binary")
+    assert [t._update._jit_compile for t in (plain, compiled)] == [False, True]
+    for trainer in (plain, compiled):
+        trainer.fit(fitted, watched, SEEDS, ORDER)
+    np.testing.assert_allclose(compiled.edges(), plain.edges(), atol=1e-5)
+    np.testing.assert_allclose(compiled.head()[0], plain.head()[0], atol=1e-5)
