@@ -125,17 +125,14 @@ def test_ranks_and_stability_by_hand():
 
 
 def test_a_direction_is_the_mean_over_folds_by_size_and_passes_over_a_fold_without_one():
-    study = made(labels(5), permutations=0, seeds=1)
     directions = [np.array([[1.0, 2, np.nan, np.nan]]), np.array([[2.0, np.nan, 4, np.nan]])]
 
     class TwoFolds:
-        mask = study.mask
         held_out = (np.arange(3), np.arange(3, 5))
 
-    effects, each = np.zeros((1, 4)), np.zeros((2, 1, 4))
     first = {f: {"direction": d} for f, d in enumerate(directions)}
-    table = assembly.pathway_table(TwoFolds, effects, each, first, [])
-    np.testing.assert_allclose(table["direction"], [(3 * 1 + 2 * 2) / 5, 2, 4, np.nan])
+    found = assembly._directions(TwoFolds, first, [])["direction"]
+    np.testing.assert_allclose(found, [(3 * 1 + 2 * 2) / 5, 2, 4, np.nan])
 
 
 def test_several_classes_have_a_column_each_whatever_they_are_called():
