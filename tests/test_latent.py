@@ -16,12 +16,12 @@ from sklearn.preprocessing import StandardScaler
 
 import biomask as bm
 from biomask.inference import latent
+from biomask.inference.block_trainer import BlockTrainer
 from biomask.inference.latent import standardised_difference
 from biomask.inference.permutation import permute_labels
 from biomask.inference.significance import p_values
 from biomask.inference.simulated_masks import decoy_mask
-from biomask.inference.training import BlockTrainer
-from biomask.networks.models import take_replicate
+from biomask.networks.extraction import take_replicate
 
 CALL = {
     "folds": 2,

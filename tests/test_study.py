@@ -15,6 +15,7 @@ import biomask as bm
 from biomask.errors import StorageError
 from biomask.inference import assembly, crossfit
 from biomask.inference.labels import read_samples
+from biomask.inference.scores import score
 from biomask.inference.training import Settings
 from biomask.storage import read_zip, write_zip
 
@@ -144,7 +145,7 @@ def test_several_classes_have_a_column_each_whatever_they_are_called():
 
 
 def test_a_score_of_a_fold_with_one_class_has_no_auc():
-    found = assembly.score(np.ones(3), np.array([[1e4], [0.0], [2.0]]), "binary")
+    found = score(np.ones(3), np.array([[1e4], [0.0], [2.0]]), "binary")
     assert np.isnan(found["auc"])
     assert found["log_loss"] == pytest.approx((0 + np.log(2) + np.log1p(np.exp(-2))) / 3)
     assert found["accuracy"] == pytest.approx(2 / 3)  # a tie goes to class 0

@@ -29,11 +29,11 @@ from biomask.inference.assembly import (
     shared_notes,
     stability_of,
 )
+from biomask.inference.block_trainer import BlockTrainer, in_batches
 from biomask.inference.blocks import Block, Plan, block_seed, split, trainer_of, write_arrays
 from biomask.inference.effects import pathway_means
 from biomask.inference.labels import Samples
 from biomask.inference.study import Study
-from biomask.inference.training import BlockTrainer, in_batches
 from biomask.networks.replicates import LOSS_OF_TASK, per_replicate
 
 TASK = "autoencoder"

@@ -10,8 +10,9 @@ import numpy as np
 
 from biomask.inference import deep_effects, effects
 from biomask.inference.activations import activation_function
+from biomask.inference.block_trainer import BlockTrainer, pre_activations
 from biomask.inference.edge_effects import COMPILED, FUSED, fused_edge_ablation
-from biomask.inference.training import BlockTrainer, Settings, pre_activations
+from biomask.inference.training import Settings
 from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
 
