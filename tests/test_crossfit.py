@@ -583,7 +583,6 @@ def test_settings_hold_everything_that_was_asked_for(binary):
 def test_edges_are_the_same_when_many_are_ablated_in_one_loop(binary, monkeypatch):
     monkeypatch.setattr(wired, "COMPILED", 0)
     monkeypatch.setattr(blocks, "MAX_REPLICATES", MAX_REPLICATES)
-    monkeypatch.setattr(assembly, "LEVEL", 1.0)
     call = {name: value for name, value in binary.call.items() if name != "checkpoint"}
     study = bm.crossfit(binary.mask, binary.X, binary.y, **call)
     assert len(study.edges)
