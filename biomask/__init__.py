@@ -35,7 +35,8 @@ _HOME = {
     "biomask.masks.alignment": ("align", "Aligned", "AlignmentReport"),
     "biomask.masks.modalities": ("split_modality",),
     "biomask.networks.layers": ("MaskedDense",),
-    "biomask.networks.models": ("build_model", "take_replicate"),
+    "biomask.networks.models": ("build_model",),
+    "biomask.networks.extraction": ("take_replicate",),
     "biomask.networks.replicates": ("ReplicateEarlyStopping",),
     "biomask.networks.storage": ("save_model", "load_model"),
     "biomask.networks.reading": (

@@ -22,13 +22,14 @@ from sklearn.preprocessing import StandardScaler
 
 import biomask as bm
 from biomask.errors import ArgumentError, DataError, StorageError
-from biomask.inference import assembly, blocks, crossfit
+from biomask.inference import assembly, blocks, crossfit, scores, wired
+from biomask.inference.block_trainer import BlockTrainer
 from biomask.inference.blocks import read_arrays, split
 from biomask.inference.checkpoint import digest
 from biomask.inference.labels import read_samples
 from biomask.inference.permutation import permute_labels
 from biomask.inference.simulated_masks import decoy_mask
-from biomask.inference.training import BlockTrainer, Settings
+from biomask.inference.training import Settings
 
 CALL = {
     "folds": 2,
@@ -579,17 +580,28 @@ def test_settings_hold_everything_that_was_asked_for(binary):
     assert set(inspect.signature(bm.crossfit).parameters) - left_out <= settings.keys()
 
 
+def test_edges_are_the_same_when_many_are_ablated_in_one_loop(binary, monkeypatch):
+    monkeypatch.setattr(wired, "COMPILED", 0)
+    monkeypatch.setattr(blocks, "MAX_REPLICATES", MAX_REPLICATES)
+    call = {name: value for name, value in binary.call.items() if name != "checkpoint"}
+    study = bm.crossfit(binary.mask, binary.X, binary.y, **call)
+    assert len(study.edges)
+    found, expected = (s.edges.set_index(["gene", "pathway"]) for s in (study, binary.study))
+    np.testing.assert_allclose(found["effect"], expected["effect"], atol=1e-6)
+    assert found["p"].equals(expected["p"])
+
+
 # ---------------------------------------------------------------------------- classes
 
 
 def test_recall_is_by_class_and_name():
     y = np.array([0.0, 0, 0, 1, 1])
     logits = np.array([-1.0, -2, 1, 3, -1])[:, None]
-    assert assembly._recall(y, logits, ["ctrl", "stim"]) == pytest.approx(
+    assert scores.recall(y, logits, ["ctrl", "stim"]) == pytest.approx(
         {"recall_ctrl": 2 / 3, "recall_stim": 1 / 2}
     )
     several = np.array([[2.0, 1, 0], [0, 2, 1], [2, 1, 0]])
-    found = assembly._recall(np.array([0.0, 1, 1]), several, ["a", "b", "c"])
+    found = scores.recall(np.array([0.0, 1, 1]), several, ["a", "b", "c"])
     assert list(found) == ["recall_a", "recall_b", "recall_c"]
     assert list(found.values())[:2] == [1, 0.5]
     assert np.isnan(found["recall_c"])

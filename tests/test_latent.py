@@ -16,12 +16,12 @@ from sklearn.preprocessing import StandardScaler
 
 import biomask as bm
 from biomask.inference import latent
+from biomask.inference.block_trainer import BlockTrainer
 from biomask.inference.latent import standardised_difference
 from biomask.inference.permutation import permute_labels
 from biomask.inference.significance import p_values
 from biomask.inference.simulated_masks import decoy_mask
-from biomask.inference.training import BlockTrainer
-from biomask.networks.models import take_replicate
+from biomask.networks.extraction import take_replicate
 
 CALL = {
     "folds": 2,
@@ -135,6 +135,23 @@ def test_r2_is_that_of_scikit_learn_where_the_held_out_means_are_those_of_traini
     out = network.predict(Z, verbose=0)
     expected = r2_score(Z, out, multioutput="variance_weighted")
     assert done.study.scores["r2"][0] == pytest.approx(expected, abs=0.05)
+
+
+def test_the_effects_of_folds_and_seeds_are_those_of_their_own_samples(done):
+    """Rows as in scores; a fold's difference does not change when its activity is rescaled."""
+    study, X = done.study, done.X.sort_index()
+    fold_of = study.predictions["fold"][X.index].to_numpy()
+    y = (done.y[X.index] == "well").to_numpy().astype(int)
+    assert len(study.effects) == len(study.scores) == 4
+    for row, (fold, k) in enumerate(study.scores[["fold", "seed"]].to_numpy()):
+        held, network = fold_of == fold, done.networks[fold][k]
+        genes = network.get_layer("pathways").mask.genes
+        Z = StandardScaler().fit(X.loc[~held, genes]).transform(X[genes]).clip(-10, 10)
+        h = bm.pathway_activity(network, Z[held])[study.effects.columns]
+        d = standardised_difference(h.to_numpy(), y[None, held])[0]
+        np.testing.assert_allclose(study.effects.iloc[row], np.abs(d), rtol=1e-3, atol=1e-4)
+    ranks = (-study.effects).T.rank().median(axis=1)
+    np.testing.assert_allclose(study.pathways["rank_median"], ranks[study.pathways.index])
 
 
 # ---------------------------------------------------------------------------- what it finds
@@ -264,12 +281,20 @@ def test_subjects_move_as_a_whole_and_a_fold_may_lack_a_group(small_mask, small_
     np.testing.assert_allclose(study.pathways["direction"], d, rtol=1e-5, atol=1e-7)
     assert np.isfinite(study.pathways[["effect", "p", "rank_median"]]).all(axis=None)
     assert np.isnan(study.stability["folds"])
+    assert study.effects.empty
 
 
 @pytest.mark.parametrize("y", [np.arange(48) % 3, np.zeros(48)])
 def test_other_than_two_groups_are_refused(y, small_mask, small_data):
     with pytest.raises(bm.DataError, match="task='autoencoder' needs exactly 2"):
         study_of(small_mask, small_data[0], y)
+
+
+def test_covariates_are_refused(small_mask, small_data):
+    X, y = small_data
+    age = pd.DataFrame({"age": np.arange(48.0)}, index=X.index)
+    with pytest.raises(bm.ArgumentError, match="covariates enter the head"):
+        study_of(small_mask, X, y, covariates=age)
 
 
 def test_models_are_not_compared(small_mask, small_data):

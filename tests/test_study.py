@@ -15,6 +15,7 @@ import biomask as bm
 from biomask.errors import StorageError
 from biomask.inference import assembly, crossfit
 from biomask.inference.labels import read_samples
+from biomask.inference.scores import score
 from biomask.inference.training import Settings
 from biomask.storage import read_zip, write_zip
 
@@ -124,17 +125,14 @@ def test_ranks_and_stability_by_hand():
 
 
 def test_a_direction_is_the_mean_over_folds_by_size_and_passes_over_a_fold_without_one():
-    study = made(labels(5), permutations=0, seeds=1)
     directions = [np.array([[1.0, 2, np.nan, np.nan]]), np.array([[2.0, np.nan, 4, np.nan]])]
 
     class TwoFolds:
-        mask = study.mask
         held_out = (np.arange(3), np.arange(3, 5))
 
-    effects, each = np.zeros((1, 4)), np.zeros((2, 1, 4))
     first = {f: {"direction": d} for f, d in enumerate(directions)}
-    table = assembly._pathway_table(TwoFolds, effects, each, first, [])
-    np.testing.assert_allclose(table["direction"], [(3 * 1 + 2 * 2) / 5, 2, 4, np.nan])
+    found = assembly._directions(TwoFolds, first, [])["direction"]
+    np.testing.assert_allclose(found, [(3 * 1 + 2 * 2) / 5, 2, 4, np.nan])
 
 
 def test_several_classes_have_a_column_each_whatever_they_are_called():
@@ -146,7 +144,7 @@ def test_several_classes_have_a_column_each_whatever_they_are_called():
 
 
 def test_a_score_of_a_fold_with_one_class_has_no_auc():
-    found = assembly.score(np.ones(3), np.array([[1e4], [0.0], [2.0]]), "binary")
+    found = score(np.ones(3), np.array([[1e4], [0.0], [2.0]]), "binary")
     assert np.isnan(found["auc"])
     assert found["log_loss"] == pytest.approx((0 + np.log(2) + np.log1p(np.exp(-2))) / 3)
     assert found["accuracy"] == pytest.approx(2 / 3)  # a tie goes to class 0

@@ -10,7 +10,8 @@ from sklearn.utils.class_weight import compute_class_weight
 import biomask as bm
 from biomask.errors import ModelError
 from biomask.inference import training
-from biomask.inference.training import BlockTrainer, Settings
+from biomask.inference.block_trainer import BlockTrainer, pre_activations
+from biomask.inference.training import Settings
 
 SEEDS, ORDER = [5, 6, 5, 6], 3  # two label vectors, two seeds each
 ROUNDS, BATCH, RATE, DECAY = 24, 16, 0.01, 1e-3
@@ -111,7 +112,7 @@ def test_what_is_read_from_the_networks_makes_up_their_output(mask, dropping):
     dropping.fit(fitted, watched, SEEDS, ORDER)
     X = np.tile(fitted[0], (8, 1))  # 208 samples: more than one batch of 128
     trained = dropping.edges(), dropping.unit_bias()
-    before = training.pre_activations(mask, np.arange(6), *trained, X)
+    before = pre_activations(mask, np.arange(6), *trained, X)
     after = dropping.activations(X)
     assert before.shape == after.shape == (208, 4, 6)
     kernel = np.zeros((15, 6, 4))
@@ -132,8 +133,8 @@ def test_pre_activations_of_some_pathways_are_those_of_all(mask, dropping):
     fitted, watched = data("binary")
     dropping.fit(fitted, watched, SEEDS, ORDER)
     trained = dropping.edges(), dropping.unit_bias()
-    every = training.pre_activations(mask, np.arange(6), *trained, fitted[0])
-    some = training.pre_activations(mask, np.array([1, 4]), *trained, fitted[0])
+    every = pre_activations(mask, np.arange(6), *trained, fitted[0])
+    some = pre_activations(mask, np.array([1, 4]), *trained, fitted[0])
     np.testing.assert_allclose(some, every[:, :, [1, 4]], atol=1e-6)
 
 
@@ -168,3 +169,15 @@ def test_a_balanced_network_is_that_of_the_rare_class_repeated(mask, task):
         networks.append([trainer.edges(), trainer.unit_bias(), *trainer.head()])
     for weighted, repeated in zip(*networks, strict=True):
         np.testing.assert_allclose(weighted, repeated, atol=2e-5)
+
+
+def test_compiled_steps_are_the_same_steps(mask, monkeypatch):
+    fitted, watched = data("binary")
+    plain = trainer_of(mask, "binary")
+    monkeypatch.setattr(training, "COMPILED", 0)
+    compiled = trainer_of(mask, "binary")
+    assert [t._update._jit_compile for t in (plain, compiled)] == [False, True]
+    for trainer in (plain, compiled):
+        trainer.fit(fitted, watched, SEEDS, ORDER)
+    np.testing.assert_allclose(compiled.edges(), plain.edges(), atol=1e-5)
+    np.testing.assert_allclose(compiled.head()[0], plain.head()[0], atol=1e-5)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from scipy import special
-from sklearn import metrics
 
 from biomask.inference.blocks import Plan
 from biomask.inference.labels import Samples
+from biomask.inference.scores import score_table
 from biomask.inference.significance import (
     edge_q_values,
     fwer_p_values,
@@ -26,7 +26,6 @@ from biomask.inference.stability import (
     stability_wording,
 )
 from biomask.inference.study import Study
-from biomask.inference.survival import survival_score
 from biomask.inference.wired import wired
 from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
@@ -66,7 +65,7 @@ def assemble(plan: Plan, samples: Samples, blocks: list[dict], facts: dict) -> S
         mask=plan.mask,
         pathways=pathways,
         edges=no_edges(),
-        scores=_scores(plan, first, samples.classes),
+        scores=score_table(plan, first, samples.classes),
         stability=stability,
         null=null,
         predictions=_predictions(plan, samples, first),
@@ -226,64 +225,6 @@ def stability_of(by_seed: np.ndarray, by_fold: np.ndarray, each: np.ndarray) -> 
         },
         name="stability",
     )
-
-
-def _scores(plan: Plan, first: dict, classes: list[str]) -> pd.DataFrame:
-    """How well each network of the real labels predicts its held-out samples."""
-    rows = []
-    for fold in sorted(first):
-        y = plan.labels[plan.held_out[fold]]
-        for k, outputs in enumerate(np.moveaxis(first[fold]["outputs"], 1, 0)):
-            found = score(y, outputs, plan.settings.task)
-            rows.append({"fold": fold, "seed": k, **found, **_recall(y, outputs, classes)})
-    return pd.DataFrame(rows)
-
-
-def _recall(y: np.ndarray, outputs: np.ndarray, classes: list[str]) -> dict[str, float]:
-    """Share of each class's samples that are predicted to be of it; NaN where it has none."""
-    if not classes:
-        return {}
-    found = outputs.argmax(axis=1) if outputs.shape[1] > 1 else outputs[:, 0] > 0
-    right = found == y
-    return {
-        f"recall_{name}": float(right[y == c].mean()) if (y == c).any() else float("nan")
-        for c, name in enumerate(classes)
-    }
-
-
-def score(y: np.ndarray, outputs: np.ndarray, task: str) -> dict[str, float]:
-    """Held-out scores of one network.
-
-    Parameters
-    ----------
-    y : array, shape (n,), or (n, 2) for survival
-    outputs : float array, shape (n, C)
-        The head's outputs: logits, values, or log risks.
-    task : str
-
-    Returns
-    -------
-    dict
-        ``log_loss``, ``accuracy`` and, for two classes, ``auc`` (NaN when only one is there); or
-        ``squared_error`` and ``r2``, in units of the variance of y; or those of `survival_score`.
-    """
-    outputs = outputs.astype(np.float64)
-    if task == "survival":
-        return survival_score(y, outputs[:, 0])
-    if task == "regression":
-        error = float(np.mean((y - outputs[:, 0]) ** 2))
-        return {"squared_error": error, "r2": 1 - error / float(np.var(y)) if np.var(y) else np.nan}
-    logits = outputs if task == "multiclass" else np.hstack([np.zeros_like(outputs), outputs])
-    y = y.astype(int)
-    losses = -special.log_softmax(logits, axis=1)[np.arange(len(y)), y]
-    found = {
-        "log_loss": float(losses.mean()),
-        "accuracy": float((logits.argmax(axis=1) == y).mean()),
-    }
-    if task == "binary":
-        both = len(np.unique(y)) == 2
-        found["auc"] = float(metrics.roc_auc_score(y, outputs[:, 0])) if both else float("nan")
-    return found
 
 
 def _predictions(plan: Plan, samples: Samples, first: dict) -> pd.DataFrame:

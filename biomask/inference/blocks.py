@@ -16,9 +16,10 @@ from typing import NamedTuple
 import numpy as np
 
 from biomask.errors import StorageError
+from biomask.inference.block_trainer import BlockTrainer
 from biomask.inference.effects import pathway_means
 from biomask.inference.folds import inner_split
-from biomask.inference.training import BlockTrainer, Settings
+from biomask.inference.training import Settings
 from biomask.inference.wired import Held, wired
 from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask

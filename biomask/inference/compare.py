@@ -13,11 +13,11 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from tqdm.auto import tqdm
 
 from biomask.errors import ArgumentError, BiomaskWarning
-from biomask.inference.assembly import score
 from biomask.inference.blocks import Part, Plan, split
 from biomask.inference.crossfit import check_counts, make_plan
 from biomask.inference.effects import pathway_means
 from biomask.inference.labels import read_samples
+from biomask.inference.scores import score
 from biomask.inference.stacking import StackTrainer
 from biomask.inference.training import Settings
 from biomask.masks.hierarchy import Hierarchy

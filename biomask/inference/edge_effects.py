@@ -20,6 +20,7 @@ from biomask.inference import losses
 from biomask.inference.effects import edge_ablation
 
 CHUNK = 256  # edges of one call
+COMPILED = 50_000_000  # edges x networks x samples from which compiling pays
 ROWS = 128  # samples of one call: a pathway's arrays stay in cache, sums of float32 stay short
 
 

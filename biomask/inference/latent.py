@@ -29,11 +29,11 @@ from biomask.inference.assembly import (
     shared_notes,
     stability_of,
 )
+from biomask.inference.block_trainer import BlockTrainer, in_batches
 from biomask.inference.blocks import Block, Plan, block_seed, split, trainer_of, write_arrays
 from biomask.inference.effects import pathway_means
 from biomask.inference.labels import Samples
 from biomask.inference.study import Study
-from biomask.inference.training import BlockTrainer, in_batches
 from biomask.networks.replicates import LOSS_OF_TASK, per_replicate
 
 TASK = "autoencoder"
@@ -132,6 +132,7 @@ def assemble_latent(plan: Plan, samples: Samples, blocks: list[dict], facts: dic
     signed = standardised_difference(every.mean(axis=1), plan.vectors)
     by_seed = _of_each_seed(every, plan.labels)
     each = _in_each_fold(plan, every)
+    rows = each if len(each) == len(plan.held_out) else each[:0]  # as in scores, or none
     if not len(each):  # no fold holds out both groups
         each = by_seed[None]
     by_seed, each = np.abs(by_seed), np.abs(each)
@@ -154,7 +155,9 @@ def assemble_latent(plan: Plan, samples: Samples, blocks: list[dict], facts: dic
         activity=by_sample(plan, samples, [every[held].mean(axis=1) for held in plan.held_out]),
         settings=facts,
         notes=[*shared_notes(pathways, null, stability, facts), *NOTES],
-        effects=pd.DataFrame(each.reshape(-1, each.shape[-1]), columns=plan.mask.pathways),
+        effects=pd.DataFrame(
+            np.abs(rows).reshape(-1, plan.mask.shape[1]), columns=plan.mask.pathways
+        ),
     )
 
 
@@ -165,7 +168,7 @@ def _in_each_fold(plan: Plan, activity: np.ndarray) -> np.ndarray:
         y = plan.labels[held]
         if len(np.unique(y)) == 2:
             found.append(_of_each_seed(activity[held], y))
-    return np.array(found)
+    return np.array(found).reshape(-1, *activity.shape[1:])
 
 
 def _of_each_seed(activity: np.ndarray, y: np.ndarray) -> np.ndarray:

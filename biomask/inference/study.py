@@ -74,7 +74,8 @@ class Study:
         What has to be said with the tables.
     effects : DataFrame, rows as in `scores` x pathways
         The effect in each fold with each seed, whose mean over seeds, folds weighted by their
-        samples, is ``pathways["effect"]``. Empty where the file was written without it.
+        samples, is ``pathways["effect"]``; of autoencoders the difference among the held-out
+        samples alone. Empty where the file was written without it, or a fold lacks a group.
     """
 
     mask: Mask | Hierarchy

@@ -10,8 +10,9 @@ import numpy as np
 
 from biomask.inference import deep_effects, effects
 from biomask.inference.activations import activation_function
-from biomask.inference.edge_effects import FUSED, fused_edge_ablation
-from biomask.inference.training import BlockTrainer, Settings, pre_activations
+from biomask.inference.block_trainer import BlockTrainer, pre_activations
+from biomask.inference.edge_effects import COMPILED, FUSED, fused_edge_ablation
+from biomask.inference.training import Settings
 from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
 
@@ -113,7 +114,9 @@ class WiredMask:
         genes, pathways = (ends[edges] for ends in self.flat.edge_index)
         asked, place = np.unique(pathways, return_inverse=True)
         task = self._settings.task
-        ablation = fused_edge_ablation if task in FUSED else effects.edge_ablation
+        work = len(edges) * len(X) * trained["edges"].shape[1]
+        fused = task in FUSED and work >= COMPILED
+        ablation = fused_edge_ablation if fused else effects.edge_ablation
         return ablation(
             pre_activations(self.flat, asked, trained["edges"], trained["unit_bias"], X),
             X,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 from keras import layers, regularizers
 
-from biomask.errors import ArgumentError, ModelError
+from biomask.errors import ModelError
 from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
 from biomask.networks.arguments import (
@@ -23,23 +22,18 @@ from biomask.networks.arguments import (
 from biomask.networks.autoencoder import (
     RECONSTRUCTION,
     decoder,
-    latent_settings,
     sampled,
 )
 from biomask.networks.deep import (
-    mask_of,
     pathway_layers,
     read_by_head,
-    reads_all,
     stack_levels,
 )
 from biomask.networks.heads import (
     HEAD,
     covariate_head,
-    linear_layers,
     pathway_head,
     skip_head,
-    skips,
     start_heads,
     with_covariates,
 )
@@ -161,7 +155,7 @@ def build_model(
     check_outputs(outputs)
     check_one_level(task, isinstance(mask, Hierarchy), skip)
     mask = mask if isinstance(mask, Hierarchy) else as_mask(mask)
-    decay = regularizers.L2(l2 / _loss_terms(task, mask)) if l2 else None
+    decay = regularizers.L2(l2 / loss_terms(task, mask)) if l2 else None
     seeds, masked = _drawn(seed, replicates), []
 
     def units_of(x, part: Mask, level: int, name: str):
@@ -247,68 +241,6 @@ def restart(model: keras.Model, seeds: Sequence[int]) -> None:
         variable.assign(tf.zeros_like(variable))
 
 
-def take_replicate(model: keras.Model, replicate: int) -> keras.Model:
-    """One network of a model with replicates, as an ordinary model with the same weights.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Made by ``build_model(..., replicates=R)``.
-    replicate : int
-        From 0 to R - 1.
-
-    Raises
-    ------
-    ArgumentError
-        There is no such replicate.
-    ModelError
-        The model has no replicates.
-    """
-    layer = pathway_layer(model)
-    if layer.replicates is None:
-        raise ModelError(
-            "the model is a single network already",
-            code="E-REPLICATES",
-            hint="Only biomask.build_model(..., replicates=R) has replicates.",
-        )
-    if not isinstance(replicate, numbers.Integral) or not 0 <= replicate < layer.replicates:
-        raise ArgumentError(
-            f"replicate must be from 0 to {layer.replicates - 1}. Received: {replicate!r}",
-            code="E-ARGUMENT",
-        )
-    task, beside = task_of(model), covariate_head(model)
-    decay = float(layer.kernel_regularizer.l2) if layer.kernel_regularizer else 0.0
-    single = build_model(
-        mask_of(model),
-        task,
-        n_classes=model.output_shape[-1] if task == "multiclass" else None,
-        activation=layer.activation,
-        dropout=model.get_layer(DROPOUT).rate,
-        l2=decay * _loss_terms(task, layer.mask),
-        learning_rate=float(model.optimizer.learning_rate),
-        covariates=None if beside is None else beside.names,
-        signed=layer.signed,
-        kernel=layer.kernel_kind,
-        kernel_initializer=layer.kernel_initializer,
-        seed=layer.seed[replicate],
-        outputs="all" if reads_all(model) else "top",
-        skip=skips(model),
-        **(latent_settings(model) if task == "autoencoder" else {}),
-    )
-    for masked in masked_layers(model):
-        kernel, bias = masked.get_weights()
-        single.get_layer(masked.name).set_weights([kernel[:, replicate], bias[replicate]])
-    if task == "autoencoder":
-        return single
-    for linear in linear_layers(model):
-        alone = single.get_layer(linear.name)
-        weights = zip(linear.get_weights(), alone.weights, strict=True)
-        alone.set_weights([w[replicate].reshape(v.shape) for w, v in weights])
-    if beside is not None:
-        covariate_head(single).kernel.assign(beside.kernel[replicate : replicate + 1])
-    return single
-
-
 def pathway_layer(model: keras.Model) -> MaskedDense:
     """The model's masked layer from genes to pathways.
 
@@ -350,6 +282,6 @@ def _drawn(seed: int | Sequence[int] | None, replicates: int | None) -> list[int
     return replicate_seeds(checked_seed(seed, replicates), replicates)
 
 
-def _loss_terms(task: str, mask: Mask | Hierarchy) -> int:
+def loss_terms(task: str, mask: Mask | Hierarchy) -> int:
     """Numbers that a sample's loss is the mean of."""
     return mask.shape[0] if task == "autoencoder" else 1

@@ -12,7 +12,7 @@ from scipy import sparse
 from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.overlap import nearest
 from biomask.views.explorer_relatives import parents_of
-from biomask.views.report_text import design, heading, unresolved
+from biomask.views.report_text import design, effect_meaning, heading, unresolved
 
 if TYPE_CHECKING:
     from biomask.inference.study import Study
@@ -102,7 +102,7 @@ def study_source(study: Study) -> Source:
     headings = [
         Heading("pathway", "Pathway", "sort by name", 0),
         Heading("size", "Genes", "genes of the pathway in the data", 64, True),
-        Heading("effect", "Effect", "rise of the held-out loss without the pathway", 88, True),
+        Heading("effect", "Effect", effect_meaning(study), 88, True),
         Heading("p", "p", "permutation p-value, not corrected", 72),
         Heading("p_fwer", "p_fwer", "corrected for all pathways at once, by max-T", 72),
         Heading("q", "q", "false discovery rate at which the pathway is found", 72),

@@ -12,7 +12,7 @@ import pandas as pd
 
 from biomask.inference.stability import stability_wording
 from biomask.views import report_latent
-from biomask.views.report_text import LATENT, chance_loss, p_number, unresolved
+from biomask.views.report_text import LATENT, chance_loss, effect_meaning, p_number, unresolved
 
 if TYPE_CHECKING:
     from biomask.inference.study import Study
@@ -42,13 +42,10 @@ def pathway_table(study: Study) -> str:
     """The pathways of the largest effect."""
     table = study.top(ROWS)
     names = [_pathway(study, name) for name in table.index]
-    meaning = "increase of the held-out loss without the pathway"
-    if study.settings["task"] == LATENT:
-        meaning = report_latent.EFFECT
     columns = [
         Column("Pathway", names, list(table.index)),
         numbers("Genes", table["size"], "genes of the pathway in the data"),
-        numbers("Effect", table["effect"], meaning),
+        numbers("Effect", table["effect"], effect_meaning(study)),
         p_values("p", table["p"], "permutation p-value, not corrected"),
         p_values("p_fwer", table["p_fwer"], "corrected for all pathways, by max-T"),
         *_q(study, table["q"]),

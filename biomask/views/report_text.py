@@ -51,6 +51,13 @@ def heading(study: Study) -> str:
     return "Pathways that predict the outcome"
 
 
+def effect_meaning(study: Study) -> str:
+    """What the column of effects holds."""
+    if study.settings["task"] == LATENT:
+        return report_latent.EFFECT
+    return "rise of the held-out loss without the pathway"
+
+
 def design(study: Study) -> str:
     """Sizes of everything, on one line."""
     n = study.settings
