@@ -43,10 +43,22 @@ def load_dataset(name: str) -> AnnData:
         - Samples of one subject are not independent: split and permute by ``subject``.
         - Huang et al. 2011, GEO GSE30550. GEO places no restriction on use; cite the paper.
 
+    ``"myoblasts"``
+        271 human muscle precursors x 3,100 genes, single-cell RNA sequencing, at four times after
+        they were made to form muscle fibres.
+
+        - ``X``: FPKM, dense float32; stored as ``log2(FPKM + 1)`` in steps of 1/16. Log them before
+          training.
+        - ``var``: the index are Ensembl ids with versions; ``gene_short_name`` are the symbols, six
+          of which have two ids. Only genes of Hallmark are here.
+        - ``obs``: ``hours`` (0, 24, 48 or 72) and ``medium`` (``growth`` at 0, else
+          ``differentiation``). The cells of a time were captured together: time and batch are one.
+        - Trapnell et al. 2014, GEO GSE52529. GEO places no restriction on use; cite the paper.
+
     Parameters
     ----------
     name : str
-        ``"kang"`` or ``"flu"``.
+        ``"kang"``, ``"flu"`` or ``"myoblasts"``.
 
     Returns
     -------
@@ -61,7 +73,7 @@ def load_dataset(name: str) -> AnnData:
     source = _chosen(name, DATASETS, "data set")
     with np.load(source.path, allow_pickle=False) as file:
         arrays = {key: file[key] for key in file.files}
-    adata = {"kang": _kang, "flu": _flu}[name](arrays)
+    adata = {"kang": _kang, "flu": _flu, "myoblasts": _myoblasts}[name](arrays)
     adata.uns.update(
         name=name, origin=source.origin, licence=source.licence, citation=source.citation
     )
@@ -202,4 +214,16 @@ def _flu(arrays: dict[str, np.ndarray]) -> AnnData:
     )
     return AnnData(
         X=arrays["X"].astype(np.float32), obs=obs, var=pd.DataFrame(index=arrays["genes"])
+    )
+
+
+def _myoblasts(arrays: dict[str, np.ndarray]) -> AnnData:
+    from anndata import AnnData
+
+    hours = arrays["hours"].astype(np.int64)
+    medium = pd.Categorical(np.where(hours == 0, "growth", "differentiation"))
+    return AnnData(
+        X=np.exp2(arrays["sixteenths"].astype(np.float32) / 16) - 1,
+        obs=pd.DataFrame({"hours": hours, "medium": medium}, index=arrays["cells"]),
+        var=pd.DataFrame({"gene_short_name": arrays["symbols"]}, index=arrays["genes"]),
     )

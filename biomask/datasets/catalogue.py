@@ -45,6 +45,15 @@ DATASETS = {
         "symptomatic and asymptomatic influenza A infection. PLoS Genetics 7:e1002234. "
         "doi:10.1371/journal.pgen.1002234",
     ),
+    "myoblasts": Source(
+        "myoblasts_gse52529_271x3100.npz",
+        "GEO GSE52529, from data/ of the Debian package r-bioc-hsmmsinglecell 1.18.0; the genes "
+        "of Hallmark with an FPKM of at least 1 in 5 % of the cells",
+        "GEO places no restriction on use; cite the paper",
+        "Trapnell C et al. (2014) The dynamics and regulators of cell fate decisions are revealed "
+        "by pseudotemporal ordering of single cells. Nature Biotechnology 32:381-386. "
+        "doi:10.1038/nbt.2859",
+    ),
 }
 
 GENE_SETS = {
