@@ -251,6 +251,7 @@ def test_a_training_part_with_one_class_is_predicted_as_it_is():
         np.arange(4),
         np.arange(0),
         rng.normal(size=(8, MASK.shape[0])).astype(np.float32),
+        None,
     )
     plan = SimpleNamespace(
         mask=MASK,

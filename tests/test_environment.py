@@ -68,7 +68,8 @@ def test_lock_has_a_version_that_pyproject_allows(name):
 
 
 def test_package_imports_only_what_is_declared():
-    needed = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["obo"]]
+    extras = PROJECT["optional-dependencies"]
+    needed = [*PROJECT["dependencies"], *extras["obo"], *extras["plotly"]]
     declared = {*specifiers(needed), "biomask", "rdata"}  # rdata: build.py says
     distribution = {"sklearn": "scikit-learn"}
     imported = set()

@@ -284,6 +284,17 @@ def test_subjects_move_as_a_whole_and_a_fold_may_lack_a_group(small_mask, small_
     assert study.effects.empty
 
 
+def test_effects_of_folds_are_left_out_where_one_lacks_a_group(small_mask, small_data):
+    groups = np.repeat(np.arange(8), 6)
+    y = (groups < 2).astype(int)  # two of eight subjects: no more than two of four folds
+    study = study_of(small_mask, small_data[0], y, groups=groups, folds=4, seeds=1, permutations=3)
+    both = study.predictions.groupby("fold")["y"].nunique() == 2
+    assert both.any()
+    assert not both.all()
+    assert study.effects.empty
+    assert list(study.effects) == list(small_mask.pathways)
+
+
 @pytest.mark.parametrize("y", [np.arange(48) % 3, np.zeros(48)])
 def test_other_than_two_groups_are_refused(y, small_mask, small_data):
     with pytest.raises(bm.DataError, match="task='autoencoder' needs exactly 2"):

@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from example_study import example_study
 
 from biomask.errors import ArgumentError, MaskError
 from biomask.masks.mask import Mask
@@ -620,6 +621,13 @@ def every_plot(name="A"):
         "qq": lambda **k: plots.plot_pvalue_qq(pd.DataFrame({name: [0.1, 0.5]}), **k),
         "power": lambda **k: plots.plot_power(power, **k),
         "comparison": lambda **k: plots.plot_comparison(scores, **k),
+        "paths": lambda **k: plots.plot_paths(
+            example_study().replace(
+                pathways=table.assign(effect=np.arange(12.0) + 1, selected=True),
+                edges=edges.rename(columns={"weight": "effect"}),
+            ),
+            **k,
+        ),
     }
 
 

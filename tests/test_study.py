@@ -59,8 +59,7 @@ def made(
                 "outputs": rng.normal(size=(held, seeds, C)).astype(np.float32),
                 "activity": rng.normal(size=(held, P)).astype(np.float32),
                 "direction": rng.normal(size=(seeds, P, C) if n_classes else (seeds, P)),
-                "head": rng.normal(size=(seeds, P, C)),
-                "turn": np.ones((seeds, P)),
+                "orientation": rng.normal(size=(seeds, P)),
                 "edges": rng.normal(size=(mask.n_edges, seeds)),
             }
         )

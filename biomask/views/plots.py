@@ -4,6 +4,7 @@ They are drawn in the one style of `biomask.views.figures`, whatever the noteboo
 """
 
 from biomask.views.figures import COLUMN, PAGE, PALETTE, panels, style, use_style
+from biomask.views.paths import path_links
 from biomask.views.plots_effects import (
     plot_effects,
     plot_null,
@@ -21,6 +22,7 @@ from biomask.views.plots_masks import (
     plot_mask_overlap,
     plot_mask_sizes,
 )
+from biomask.views.plots_paths import plot_paths, sankey_paths
 from biomask.views.plots_quality import plot_comparison, plot_power
 from biomask.views.plots_ranking import plot_weight_by_size, plot_weight_rank_agreement
 from biomask.views.plots_survival import plot_survival
@@ -36,6 +38,7 @@ __all__ = [
     "PAGE",
     "PALETTE",
     "panels",
+    "path_links",
     "plot_activity",
     "plot_attributions",
     "plot_calibration",
@@ -49,6 +52,7 @@ __all__ = [
     "plot_mask_overlap",
     "plot_mask_sizes",
     "plot_null",
+    "plot_paths",
     "plot_power",
     "plot_pvalue_qq",
     "plot_roc",
@@ -56,6 +60,7 @@ __all__ = [
     "plot_survival",
     "plot_weight_by_size",
     "plot_weight_rank_agreement",
+    "sankey_paths",
     "style",
     "use_style",
 ]
