@@ -111,10 +111,46 @@ def test_flu_has_17_subjects_of_one_condition_and_gender_each(flu):
     assert (flu.obs["hours"].min(), flu.obs["hours"].max()) == (0, 108)
 
 
-# ------------------------------------------------------------------------ both
+# ------------------------------------------------------------------------ myoblasts
 
 
-@pytest.mark.parametrize("name", ["kang", "flu"])
+def test_myoblasts_are_271_cells_of_3100_hallmark_genes_in_fpkm():
+    cells = bm.load_dataset("myoblasts")
+    assert cells.shape == (271, 3100)
+    assert cells.X.dtype == np.float32
+    assert cells.obs.groupby(["hours", "medium"], observed=True).size().to_dict() == {
+        (0, "growth"): 69,
+        (24, "differentiation"): 74,
+        (48, "differentiation"): 79,
+        (72, "differentiation"): 49,
+    }
+    assert cells.var_names.str.fullmatch(r"ENSG\d{11}\.\d+").all()
+    symbols = cells.var["gene_short_name"]
+    assert set(symbols) <= set(bm.load_gene_sets("hallmark").genes)
+    assert symbols.duplicated().sum() == 6
+    assert ((cells.X >= 0.95).sum(axis=0) >= 14).all()  # 1, but for the rounding
+    assert cells.obs_names[0] == "T0_CT_A01"
+
+
+def test_myoblasts_carry_the_right_names_and_values():
+    # MYH3 and MYOG are made when myoblasts become fibres; CDK1 is of dividing cells.
+    cells = bm.load_dataset("myoblasts")
+    mean = (
+        pd.DataFrame(cells.X, columns=cells.var["gene_short_name"])
+        .groupby(cells.obs["hours"].to_numpy())
+        .mean()
+    )
+    assert mean.loc[72, "MYH3"] / mean.loc[0, "MYH3"] > 20
+    assert mean.loc[24, "MYOG"] / mean.loc[0, "MYOG"] > 5
+    assert mean.loc[0, "CDK1"] / mean.loc[24, "CDK1"] > 5
+    # ENSG00000000971.11 in T0_CT_A01: 3.00298 in the file of HSMMSingleCell
+    assert cells["T0_CT_A01", "ENSG00000000971.11"].X.item() == pytest.approx(3.00298, rel=0.03)
+
+
+# ------------------------------------------------------------------------ all
+
+
+@pytest.mark.parametrize("name", ["kang", "flu", "myoblasts"])
 def test_dataset_says_where_it_is_from_and_is_a_fresh_copy(name):
     first = bm.load_dataset(name)
     assert first.uns["name"] == name
@@ -132,7 +168,7 @@ def test_dataset_says_where_it_is_from_and_is_a_fresh_copy(name):
 @pytest.mark.parametrize(
     ("load", "names"),
     [
-        (bm.load_dataset, "'kang', 'flu'"),
+        (bm.load_dataset, "'kang', 'flu', 'myoblasts'"),
         (bm.load_gene_sets, "'reactome', 'hallmark'"),
         (bm.load_relations, "'reactome'"),
         (bm.load_hierarchy, "'reactome'"),

@@ -74,10 +74,31 @@ def test_committed_notebook_has_no_noise(path):
     assert not any("\r" in stream or "Traceback" in stream for stream in streams)
 
 
+def answers(notebook):
+    """The code of every folded answer, in order."""
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    folded = re.findall(r"<details>(.*?)</details>", prose, re.DOTALL)
+    return [code for part in folded for code in re.findall(r"```python\n(.*?)```", part, re.DOTALL)]
+
+
 @each_notebook
-def test_notebook_runs_and_writes_its_figures(path, tmp_path):
+def test_committed_notebook_has_exercises_with_answers_and_links_forward(path):
+    notebook = nbformat.read(path, as_version=4)
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    exercises = re.sub(r"(?s)<details>.*?</details>", "", prose.split("## Exercises\n", 1)[1])
+    assert 2 <= len(re.findall(r"(?m)^(?:\*\*)?\d\.", exercises)) <= 3
+    assert answers(notebook)
+    assert re.search(r"minutes to read|to read;", prose)
+    assert re.search(r"\]\(\d\d_\w+\.ipynb\)", prose)
+
+
+@each_notebook
+def test_notebook_runs_with_its_answers_and_writes_its_figures(path, tmp_path):
     figures = tmp_path / "figures"
-    notebook = run.execute(path, path.parent, BIOMASK_FIGURES=str(figures))
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells += [nbformat.v4.new_code_cell(code) for code in answers(notebook)]
+    nbformat.write(notebook, tmp_path / path.name)
+    notebook = run.execute(tmp_path / path.name, path.parent, BIOMASK_FIGURES=str(figures))
     check_executed(notebook)
     saved = {name for c in code_cells(notebook) for name in saved_figures(c.source)}
     for name in saved:

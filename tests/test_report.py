@@ -296,6 +296,24 @@ def test_an_unstable_ranking_is_part_of_the_finding():
     assert report_text.finding(study).endswith(", but the ranking is not stable.")
 
 
+def test_the_finding_calls_no_ranking_stable_that_changes_between_folds():
+    study = make_study()
+    study.stability["seeds"] = 0.9
+    said = {0.8: "and the ranking is stable", 0.2: "but the ranking is not stable"}
+    for folds, words in said.items():
+        study.stability["folds"] = folds
+        assert report_text.finding(study).endswith(f", {words}.")
+
+
+def test_finding_gives_q_where_the_family_wise_p_does_not_select():
+    study = make_study()
+    largest = study.pathways.query("selected")["effect"].idxmax()
+    study.pathways.loc[largest, ["p_fwer", "q"]] = [0.075, 0.05]
+    assert "(p_fwer = 0.075, q = 0.050)" in report_text.finding(study)
+    study.pathways.loc[largest, "p_fwer"] = 0.05
+    assert "(p_fwer = 0.050)" in report_text.finding(study)
+
+
 # ------------------------------------------------------------------------ what must be said
 
 

@@ -73,7 +73,7 @@ summary { cursor: pointer; color: var(--blue); margin: .75rem 0; }
 }
 @media print {
   @page { margin: 15mm; }
-  body { font-size: 10pt; }
+  :root, body { font-size: 10pt; }
   main { max-width: none; padding: 0; }
   .scroll { max-height: none; overflow: visible; }
   thead th { position: static; }

@@ -92,7 +92,7 @@ def finding(study: Study) -> str:
     name, row = selected.index[0], selected.iloc[0]
     unit = UNIT.get(study.settings["task"], "nats")
     moved = "rises" if row["effect"] > 0 else "changes"
-    caveat = stability_wording(float(study.stability["seeds"]))
+    caveat = stability_wording(float(study.stability[["seeds", "folds"]].min()))
     joint = "but" if caveat == stability_wording(0.0) else "and"
     size = f"without which the loss {moved} by {row['effect']:.2g} {unit} per sample"
     if study.settings["task"] == LATENT:
@@ -100,8 +100,14 @@ def finding(study: Study) -> str:
     return (
         f"For {len(selected):,} of {len(table):,} pathways the held-out effect is larger than "
         f"chance allows (p_fwer or q at most {LEVEL:g}); the largest is that of {name}, {size} "
-        f"(p_fwer = {p_number(row['p_fwer'])}), {joint} {caveat}."
+        f"({_why_selected(row)}), {joint} {caveat}."
     )
+
+
+def _why_selected(row: pd.Series) -> str:
+    """The p-value that selected a pathway; both where it is the weaker statement, q, alone."""
+    by_chance = f"p_fwer = {p_number(row['p_fwer'])}"
+    return by_chance if row["p_fwer"] <= LEVEL else f"{by_chance}, q = {p_number(row['q'])}"
 
 
 # ------------------------------------------------------------------------ what must be said
