@@ -135,9 +135,11 @@ def test_myoblasts_are_271_cells_of_3100_hallmark_genes_in_fpkm():
 def test_myoblasts_carry_the_right_names_and_values():
     # MYH3 and MYOG are made when myoblasts become fibres; CDK1 is of dividing cells.
     cells = bm.load_dataset("myoblasts")
-    mean = pd.DataFrame(cells.X, columns=cells.var["gene_short_name"]).groupby(
-        cells.obs["hours"].to_numpy()
-    ).mean()
+    mean = (
+        pd.DataFrame(cells.X, columns=cells.var["gene_short_name"])
+        .groupby(cells.obs["hours"].to_numpy())
+        .mean()
+    )
     assert mean.loc[72, "MYH3"] / mean.loc[0, "MYH3"] > 20
     assert mean.loc[24, "MYOG"] / mean.loc[0, "MYOG"] > 5
     assert mean.loc[0, "CDK1"] / mean.loc[24, "CDK1"] > 5
