@@ -182,7 +182,9 @@ def test_one_class_is_refused_by_name(mask, data):
 
 
 def test_three_classes_are_not_binary(mask, data):
-    assert "y has 3 classes ('a', 'b', 'c')" in refused(mask, data, list("aabbcc"))
+    message = refused(mask, data, list("aabbcc"))
+    assert "y has 3 classes ('a', 'b', 'c')" in message
+    assert "Keep the samples of two classes, or choose task='multiclass'" in message
 
 
 def test_a_class_of_one_sample_is_named_with_its_sample(mask, data):

@@ -202,6 +202,19 @@ def test_coverage_shows_the_share_of_each_pathway():
     assert legend(ax) == ["left out (2)", "kept (1)", "overall 26%"]
 
 
+def test_coverage_of_pathways_of_like_sizes_has_plain_numbers_on_its_axis():
+    sizes = pd.DataFrame({"size": [32, 200], "present": [30, 100], "kept": True}, ["A", "B"])
+    ax = plots.plot_coverage(sizes)
+    ax.figure.canvas.draw()
+    low, high = ax.get_xlim()
+    shown = {
+        tick.get_loc(): tick.label1.get_text()
+        for tick in (*ax.xaxis.get_major_ticks(), *ax.xaxis.get_minor_ticks())
+        if low <= tick.get_loc() <= high and tick.label1.get_text()
+    }
+    assert shown == {50: "50", 100: "100", 200: "200"}
+
+
 def test_coverage_refuses_more_than_all():
     with pytest.raises(ArgumentError, match="exceed"):
         plots.plot_coverage(coverage().assign(present=[11, 4, 0]))

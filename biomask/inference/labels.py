@@ -167,6 +167,10 @@ def _numbered(y, task: str) -> tuple[pd.Series | pd.DataFrame, np.ndarray, list[
         raise DataError(
             f"y has {len(classes)} classes ({listed(classes, 5)}), task={task!r} needs {wanted}",
             code="E-CLASSES",
+            hint="Keep the samples of two classes, or choose task='multiclass', or 'regression' "
+            "for amounts."
+            if len(classes) > 2 and task == "binary"
+            else "",
         )
     alone = y[counts[codes] < 2]
     if len(alone):

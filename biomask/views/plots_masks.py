@@ -260,7 +260,10 @@ def plot_coverage(coverage: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     )
     if size.max() > 30:
         ax.set_xscale("log")
+        if size.max() < 30 * size.min():  # a power of ten or two would be few ticks
+            ax.xaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
         ax.xaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:,.0f}"))
+        ax.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
     ax.set_ylim(-0.03, 1.03)
     ax.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1))
     ax.set_xlabel("Genes in the pathway")
