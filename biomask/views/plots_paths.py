@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 WIDEST, THINNEST = 9.0, 0.4  # points: the largest effect, and what can still be seen
 CHARACTER = 0.062  # inches of an average one at 7 points, with some room
+WORD = 13  # characters that most words have at most
 GAP = 0.3  # share of a column that is left to the links
 
 
@@ -149,7 +150,17 @@ def _places(links: pd.DataFrame, column: dict[Node, int]) -> dict[Node, tuple[fl
         held.sort(key=wanted.get)  # stable: the stronger path first
         for i, node in enumerate(held):
             place[node] = (x, (i + 0.5) * rows / len(held) - 0.5)
-    return place
+    return {node: _beside_what_leads_there(node, links, place) for node in place}
+
+
+def _beside_what_leads_there(node: Node, links: pd.DataFrame, place: dict) -> tuple[float, float]:
+    """The place of a node; alone in its column it would stand in the way of others' links."""
+    x, y = place[node]
+    if node.kind == END.kind or sum(other == x for other, _ in place.values()) > 1:
+        return x, y
+    ends = zip(_ends(links, "source"), _ends(links, "target"), strict=True)
+    below = [place[Node(*source)][1] for source, target in ends if Node(*target) == node]
+    return x, float(np.mean(below or [y]))
 
 
 def _draw_links(ax: Axes, links: pd.DataFrame, place: dict[Node, tuple[float, float]]) -> None:
@@ -170,7 +181,7 @@ def _draw_nodes(ax: Axes, nodes: list[Node], place: dict, effects: np.ndarray) -
     shade = _shades(effects)
     columns = max(x for x, _ in place.values()) + 1
     room = (1 - GAP) * ax.get_window_extent().width / ax.figure.dpi / columns
-    names = display_names([node.name for node in nodes], max(8, int(room / CHARACTER)), 3)
+    names = display_names([node.name for node in nodes], max(WORD, int(room / CHARACTER)), 3)
     for node, name, value in zip(nodes, names, effects, strict=True):
         color = _color(shade, value)
         light = 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2] >= 0.5
