@@ -299,10 +299,8 @@ def test_an_unstable_ranking_is_part_of_the_finding():
 def test_the_finding_calls_no_ranking_stable_that_changes_between_folds():
     study = make_study()
     study.stability["seeds"] = 0.9
-    for folds, words in [
-        (0.8, "and the ranking is stable"),
-        (0.2, "but the ranking is not stable"),
-    ]:
+    said = {0.8: "and the ranking is stable", 0.2: "but the ranking is not stable"}
+    for folds, words in said.items():
         study.stability["folds"] = folds
         assert report_text.finding(study).endswith(f", {words}.")
 
