@@ -164,3 +164,12 @@ def test_readme_examples_run(tmp_path, monkeypatch):
     for number, block in enumerate(blocks, 1):
         exec(compile(block, f"README.md, block {number}", "exec"), names)
     plt.close("all")
+
+
+@pytest.mark.parametrize("page", ["README.md", "notebooks/README.md"])
+def test_links_lead_to_files(page):
+    path = ROOT / page
+    links = re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8"))
+    inside = {link.partition("#")[0] for link in links if not link.startswith(("http", "#"))}
+    assert inside
+    assert [link for link in sorted(inside) if not (path.parent / link).exists()] == []
