@@ -385,6 +385,13 @@ def test_a_fold_without_an_event_is_warned_of():
         plan_of(y=y)
 
 
+def test_samples_are_watched_where_enough_of_them_have_an_event():
+    """15 % of 400 training samples are 60; with half of the events, 30 of the 50 asked for."""
+    assert plan_of(600)[0].watched == 0
+    everyone = bm.simulate(PROBLEM, 600, task="survival", censoring=0.0, random_state=1)
+    assert plan_of(600, y=everyone.y)[0].watched == 0.15
+
+
 # ------------------------------------------------------------------------ a study
 
 
