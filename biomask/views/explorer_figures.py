@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from biomask.views.explorer_details import Details
@@ -53,8 +54,8 @@ def pictures(source: Source, found: Details, grouping: pd.DataFrame | None) -> l
 def picture_html(picture: Picture) -> str:
     """The figure as a PNG inside the page, with its title."""
     buffer = io.BytesIO()
-    with style():
-        picture.figure.savefig(buffer, format="png", dpi=DPI)
+    with style():  # savefig would draw it twice, once to lay it out
+        FigureCanvasAgg(picture.figure).print_png(buffer)
     content = base64.b64encode(buffer.getvalue()).decode()
     width = picture.figure.get_figwidth() * _PIXELS
     return (
@@ -194,4 +195,4 @@ def _overlap(source: Source, found: Details) -> Picture | None:
 def _axes(width: float = WIDTH, height: float = HEIGHT) -> Axes:
     """Axes outside pyplot: nothing is shown by the notebook, nothing has to be closed."""
     with style():
-        return Figure(figsize=(width, height), layout="constrained").subplots()
+        return Figure(figsize=(width, height), dpi=DPI, layout="constrained").subplots()

@@ -9,8 +9,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, Normalize
-from scipy.cluster import hierarchy
-from scipy.spatial import distance
 
 from biomask.errors import ArgumentError
 from biomask.masks.mask import Mask
@@ -151,6 +149,9 @@ def _most_shared(table: pd.DataFrame, sizes: np.ndarray, n: int) -> pd.DataFrame
     table = table.iloc[chosen, chosen]
     if len(table) < 3:
         return table
+    from scipy.cluster import hierarchy  # a tenth of a second that only this picture needs
+    from scipy.spatial import distance
+
     apart = distance.squareform(1 - table.to_numpy(np.float64), checks=False)
     order = hierarchy.leaves_list(hierarchy.linkage(apart, "average", optimal_ordering=True))
     return table.iloc[order, order]
