@@ -1,4 +1,4 @@
-"""Execute every numbered notebook in place, then list the figures they wrote.
+"""Execute every numbered notebook in place, two at a time, then list the figures they wrote.
 
     python notebooks/run.py
 
@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -24,6 +25,7 @@ from biomask.storage import atomic_write
 HERE = Path(__file__).resolve().parent
 FIGURES = HERE.parent / "figures"
 CELL_SECONDS = 1800  # a cell that takes longer hangs
+TOGETHER = 2  # notebooks at a time: one by itself leaves half of two cores idle
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # TensorFlow's start-up log, whatever TF_CPP_MIN_LOG_LEVEL says: times and process numbers.
 START_UP = re.compile(
@@ -106,20 +108,28 @@ def written_since(start: float) -> list[str]:
     return ["  ".join(files) for files in figures.values()]
 
 
+def run(path: Path) -> tuple[float, str]:
+    """Execute one in place: the seconds it took, and why it failed, if it did."""
+    begun, why = time.perf_counter(), ""
+    try:
+        save(execute(path, HERE), path)
+    except (CellControlSignal, DeadKernelError) as error:
+        why = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # colours, unreadable in a log
+    return time.perf_counter() - begun, why
+
+
 def main() -> int:
     """Run them all; 0 when none failed."""
     start = time.time()
-    failed = []
-    for path in sorted(HERE.glob("[0-9]*.ipynb")):
-        print(f"notebooks/{path.name} ...", end=" ", flush=True)
-        begun = time.perf_counter()
-        try:
-            save(execute(path, HERE), path)
-            print(f"{time.perf_counter() - begun:.0f} s", flush=True)
-        except (CellControlSignal, DeadKernelError) as error:
-            failed.append(path.name)
-            text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # colours, unreadable in a log
-            print(f"FAILED after {time.perf_counter() - begun:.0f} s\n{text}", flush=True)
+    paths, failed = sorted(HERE.glob("[0-9]*.ipynb")), []
+    pool = ThreadPoolExecutor(TOGETHER)
+    try:
+        for path, (seconds, why) in zip(paths, pool.map(run, paths), strict=True):
+            failed += [path.name] if why else []
+            ended = f"FAILED after {seconds:.0f} s\n{why}" if why else f"{seconds:.0f} s"
+            print(f"notebooks/{path.name} ... {ended}", flush=True)
+    finally:
+        pool.shutdown(cancel_futures=True)  # interrupted: begin no other
     figures = written_since(start)
     print(f"{len(figures)} figures written:", *figures, sep="\n")
     if failed:

@@ -28,7 +28,8 @@ class Samples(NamedTuple):
     X : DataFrame, float32, samples x mask.genes
         Sorted by sample name: int, or str for names of any other kind.
     y : Series on X.index
-        Classes as str, int or bool; values as float64. A DataFrame of time and event for survival.
+        Classes as str, int or bool; values as float64; named as it came. A DataFrame of time and
+        event for survival.
     numbers : float32 array, shape (n,)
         0 to C - 1, or y with mean 0 and deviation 1. For survival (n, 2), see `event_ranks`.
     classes : list of str
@@ -48,6 +49,12 @@ class Samples(NamedTuple):
     strata: np.ndarray | None
     given: pd.Index
     covariates: pd.DataFrame | None = None
+
+    @property
+    def outcome(self) -> str | None:
+        """What y is called, where it came with a name."""
+        name = getattr(self.y, "name", None)
+        return None if name is None else str(name)
 
 
 def read_samples(mask: Mask, X, y, task: str, groups=None, strata=None, covariates=None) -> Samples:
@@ -94,7 +101,9 @@ def read_samples(mask: Mask, X, y, task: str, groups=None, strata=None, covariat
         covariates = covariate_numbers(covariates).set_axis(names[order])
     X = X.iloc[order].set_axis(names[order])
     given = pd.DataFrame({name: columns[name] for name in labels}).set_axis(X.index)
-    y, numbers, classes = _numbered(given if task == "survival" else given["y"], task)
+    y, numbers, classes = _numbered(
+        given if task == "survival" else given["y"].rename(columns["y"].name), task
+    )
     parts = [
         None if columns[name] is None else pd.factorize(columns[name], sort=True)[0]
         for name in ("groups", "strata")

@@ -125,6 +125,8 @@ def _activity_by_value(study, values: pd.Series) -> Picture | None:
     if numeric.empty:
         return None
     against = numeric.iloc[:, 0]
+    if against.name == "y":
+        against = against.rename(study.settings.get("outcome") or "outcome")
     ax = _axes()
     _scatter(ax, against, values)
     words = f"Activity against {against.name}"
@@ -136,7 +138,7 @@ def _activity_by_value(study, values: pd.Series) -> Picture | None:
 def _scatter(ax: Axes, x: pd.Series, y: pd.Series) -> None:
     canvas(ax, WIDTH, HEIGHT)
     ax.scatter(x, y, s=8, color=BLUE, alpha=0.5, linewidths=0)
-    ax.set_xlabel("Outcome" if x.name == "y" else literal(x.name))
+    ax.set_xlabel(literal(x.name))
     ax.set_ylabel("Activity")
 
 

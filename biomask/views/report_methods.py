@@ -212,8 +212,9 @@ def compare_call(study: Study) -> str:
     """Python that tests the annotation in the way of the study."""
     s = study.settings
     data = ", groups=groups" * bool(s["subjects"]) + ", strata=strata" * bool(s.get("strata"))
+    mask = "mask.flatten()" if isinstance(study.mask, Hierarchy) else "mask"
     return (
         "comparison = bm.compare_models(\n"
-        f"    mask, X, y, task={s['task']!r}{data}, folds={s['folds']}, rewired=99,\n)\n"
+        f"    {mask}, X, y, task={s['task']!r}{data}, folds={s['folds']}, rewired=99,\n)\n"
         'bm.report(study, "report.html", comparison=comparison)\n'
     )

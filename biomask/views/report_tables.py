@@ -124,7 +124,7 @@ def stability_table(study: Study) -> str:
         Column("Value", [decimals(value, 2) + extra for _, value, extra in rows], []),
         Column("Meaning", words, [], words=True),
     ]
-    return render(columns, "Stability", sortable=False)
+    return render(columns, "Agreement between seeds and between folds", sortable=False)
 
 
 def comparison_table(table: pd.DataFrame) -> str:

@@ -48,7 +48,7 @@ def heading(study: Study) -> str:
         return "Pathways that predict the time to the event"
     if study.settings["task"] == LATENT:
         return report_latent.heading(study)
-    return "Pathways that predict the outcome"
+    return f"Pathways that predict {study.settings.get('outcome') or 'the outcome'}"
 
 
 def effect_meaning(study: Study) -> str:
