@@ -38,7 +38,9 @@ def soak(way: str, studies: int) -> None:
     """Run them, and print a line after every tenth."""
     import biomask as bm
 
-    mask = bm.Mask.from_sets({f"p{k}": [f"g{(3 * k + j) % 30}" for j in range(6)] for k in range(10)})
+    mask = bm.Mask.from_sets(
+        {f"p{k}": [f"g{(3 * k + j) % 30}" for j in range(6)] for k in range(10)}
+    )
     for k in range(1, studies + 1):
         used = mask if way == "same mask" else mask.rewire(k)
         sim = bm.simulate(used, n_samples=40, active=["p1"], effect=2.0, random_state=k)

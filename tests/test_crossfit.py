@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 

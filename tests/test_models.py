@@ -315,4 +315,3 @@ def test_models_of_others_have_no_mask_and_no_task():
         task_of(other)
     with pytest.raises(bm.ModelError, match="no MaskedDense layer"):
         pathway_layer(None)
-

@@ -60,7 +60,7 @@ def warn_of_classes(labels: np.ndarray, classes: list[str], held_out: Sequence[n
     parts = [np.bincount(labels[part].astype(int), minlength=len(classes)) for part in held_out]
     counts = np.array(parts)  # (folds, classes)
     for places, said in (
-        (counts == counts.sum(axis=0), "all samples of {} are held out: none is left to learn from"),
+        (counts == counts.sum(axis=0), "all samples of {} are held out: none is left to learn"),
         (counts == 0, "no sample of {} is held out: nothing there tells how well it is predicted"),
     ):
         found = [f"class {classes[c]!r} in fold {f + 1}" for f, c in np.argwhere(places)]
@@ -79,7 +79,7 @@ def _of_units(mask: Mask | Hierarchy) -> str:
     if not len(empty):
         return ""
     return (
-        f"{len(empty)} pathways have no gene ({listed(empty, 3)}): their units never move, and have "
+        f"{len(empty)} pathways have no gene ({listed(empty, 3)}): their units never move and have "
         "no effect. bm.align leaves them out."
     )
 

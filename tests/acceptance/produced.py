@@ -1,6 +1,6 @@
 """A study, its report, a figure and a trained model, written to a folder.
 
-    python produced.py FOLDER
+python produced.py FOLDER
 """
 
 from __future__ import annotations

@@ -26,7 +26,8 @@ def problem() -> tuple[bm.Mask, pd.DataFrame, pd.Series]:
     """14 genes, 5 pathways of 4; 40 samples, whose class follows p1."""
     mask = bm.Mask.from_sets(SETS)
     sim = bm.simulate(mask, n_samples=40, active=["p1"], effect=3.0, random_state=0)
-    return mask, sim.X, sim.y
+    names = [f"s{i}" for i in range(len(sim.y))]
+    return mask, sim.X.set_axis(names), sim.y.set_axis(names)
 
 
 def other_mask(mask: bm.Mask) -> bm.Mask:

@@ -1,4 +1,4 @@
-"""Acceptance, row 49: the same seed gives the same bytes, whatever the process and its hash seed."""
+"""Acceptance, row 49: the same seed gives the same bytes, in whatever process."""
 
 from __future__ import annotations
 

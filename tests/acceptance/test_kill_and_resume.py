@@ -34,15 +34,16 @@ def test_row_47_a_study_killed_twenty_times_is_the_uninterrupted_one(tmp_path):
     whole, lives, last = killed("crossfit", tmp_path)
     assert len(lives) == 20
     moments = {life["said"] for life in lives}
-    assert moments >= {"_epoch", "open", "edge_block"}  # training, writing, and after it
+    assert moments >= {"_epoch", "writestr", "edge_block"}  # training, writing, and after it
     assert moments & {"fsync", "replace"}  # a file that was written, and not yet in its place
     finished = [life["blocks"] for life in lives]
     assert finished == sorted(finished)  # none is lost again
-    assert len(set(finished)) >= 8  # spread over the work
-    assert last["blocks"] == whole["blocks"] == 12
+    assert len(set(finished)) >= 6  # spread over the work
+    assert last["blocks"] == whole["blocks"] == 8
     assert int(last["said"]) < int(whole["said"])  # the last had less to do
     paths = [tmp_path / name / "result" for name in ("whole", "killed")]
     assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert not list(tmp_path.glob("killed/blocks/.*"))  # what was cut while it was written
 
 
 def test_row_47_a_fit_killed_at_random_batches_loses_at_most_one_epoch(tmp_path):

@@ -150,7 +150,7 @@ def test_row_46_a_loss_that_is_no_number_stops_and_keeps_the_last_good_weights(
 
     model = bm.build_model(small_mask, "regression", seed=0)
     callbacks = [keras.callbacks.LearningRateScheduler(rate), bm.StopOnNaN()]
-    with pytest.raises(bm.ModelError, match="the loss is no number .* epoch 3") as caught:
+    with pytest.raises(bm.ModelError, match=r"the loss is no number .* epoch 3") as caught:
         model.fit(X, y, epochs=9, batch_size=12, verbose=0, callbacks=callbacks)
     error = caught.value
     assert error.code == "E-DIVERGED"
@@ -204,9 +204,7 @@ def test_row_50_an_interrupted_fit_leaves_a_usable_model_and_its_history(small_m
     X, y = small_data
     model = bm.build_model(small_mask, seed=0)
     with pytest.raises(KeyboardInterrupt):
-        model.fit(
-            X.to_numpy(), y, epochs=5, batch_size=12, verbose=0, callbacks=[Interrupt()]
-        )
+        model.fit(X.to_numpy(), y, epochs=5, batch_size=12, verbose=0, callbacks=[Interrupt()])
     assert len(model.history.history["loss"]) == 2
     assert int(model.optimizer.iterations) == 9
     assert np.isfinite(bm.pathway_activity(model, X)).all(axis=None)

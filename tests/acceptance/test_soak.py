@@ -23,8 +23,8 @@ def handles() -> list[str]:
 def study(k: int, tmp_path, **changes) -> bm.Study:
     """One with a checkpoint, saved and loaded."""
     mask, X, y = problem()
-    changes = {"checkpoint": tmp_path / f"blocks{k}", "permutations": 1, "random_state": k, **changes}
-    bm.crossfit(mask, X, y, **{**CALL, **changes}).save(tmp_path / f"{k}")
+    call = {**CALL, "checkpoint": tmp_path / f"blocks{k}", "permutations": 1, "random_state": k}
+    bm.crossfit(mask, X, y, **{**call, **changes}).save(tmp_path / f"{k}")
     return bm.load_study(tmp_path / f"{k}")
 
 
