@@ -7,7 +7,6 @@ import threading
 import weakref
 from pathlib import Path
 
-from joblib.externals.loky import get_reusable_executor
 from small_problem import CALL, problem
 
 import biomask as bm
@@ -36,18 +35,6 @@ def test_ten_studies_leave_no_file_open_and_no_thread(tmp_path):
         study(k, tmp_path)
     assert handles() == before
     assert threading.active_count() == threads
-
-
-def test_processes_of_a_study_end_with_their_pool(tmp_path):
-    """Two processes at a time: their handles are gone when joblib's pool is."""
-    study(0, tmp_path)
-    before = handles()
-    try:
-        study(1, tmp_path, n_jobs=2)
-    finally:
-        get_reusable_executor().shutdown(wait=True)
-    gc.collect()
-    assert [name for name in handles() if name not in before and "pipe" not in name] == []
 
 
 def test_compiled_networks_of_earlier_studies_are_freed(tmp_path, monkeypatch):
