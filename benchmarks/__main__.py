@@ -22,6 +22,7 @@ PARTS = (
     "memory",
     "equality",
     "studies",
+    "soak",
     "explorer",
 )
 

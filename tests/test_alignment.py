@@ -349,21 +349,6 @@ def test_several_levels_of_names_are_refused(mask):
 # ------------------------------------------------------------------------ values
 
 
-@pytest.mark.parametrize("kind", [pd.DataFrame, sparse.csr_array])
-def test_not_finite_values_are_named(mask, kind):
-    values = frame("ABCD")
-    values.loc["s1", "B"] = np.nan
-    values.loc["s2", "B"] = np.inf
-    values.loc["s2", "D"] = 1e300  # beyond float32
-    data = values
-    if kind is not pd.DataFrame:
-        data = anndata.AnnData(kind(values.to_numpy()), obs=values[[]], var=values.T[[]])
-    with pytest.raises(bm.DataError, match="1 NaN and 2 infinite values") as caught:
-        align(mask, data)
-    assert caught.value.genes == ["B", "D"]
-    assert "2 samples ('s1', 's2')" in str(caught.value)
-
-
 def test_not_finite_values_of_unused_genes_do_not_matter(mask):
     data = frame("ABZ").assign(Z=np.nan)
     assert align(mask, data).X.shape == (4, 2)
@@ -374,33 +359,6 @@ def test_text_column_of_a_gene_is_an_error_and_of_no_gene_is_not(mask):
     with pytest.raises(bm.DataError, match="do not hold numbers") as caught:
         align(mask, frame("AB").assign(C="ill"))
     assert caught.value.genes == ["C"]
-
-
-def test_constant_genes_are_kept_and_reported(mask):
-    data = frame("ABCD").assign(B=0.0, D=3.5)
-    aligned = align(mask, data)
-    assert aligned.X["B"].tolist() == [0, 0, 0, 0]
-    assert aligned.report.constant[["name", "detail"]].values.tolist() == [
-        ["B", "0 in every sample"],
-        ["D", "3.5 in every sample"],
-    ]
-    assert len(align(mask, data.iloc[:1]).report.constant) == 0  # one sample says nothing
-
-
-def test_raw_is_never_used_and_layers_only_by_name(mask):
-    values = frame("ABCD")
-    data = anndata.AnnData(values, layers={"other": values.to_numpy() + 1})
-    data.raw = data.copy()
-    data.X = values.to_numpy() * 1.1
-    aligned = align(mask, data)
-    np.testing.assert_allclose(aligned.X, values * 1.1, rtol=1e-6)
-    notes = aligned.report.to_frame()
-    assert notes[notes["name"] == ".raw"]["detail"].tolist() == ["not used; the values are .X"]
-    np.testing.assert_allclose(align(mask, data, layer="other").X, values + 1, rtol=1e-6)
-    with pytest.raises(bm.DataError, match=r"no layer 'counts'.*'other'"):
-        align(mask, data, layer="counts")
-    with pytest.raises(bm.DataError, match="needs an AnnData"):
-        align(mask, values, layer="other")
 
 
 def test_empty_x_points_to_the_layers(mask):
@@ -425,35 +383,6 @@ def test_repeated_samples_are_noted(mask):
 
 COUNTS = np.random.default_rng(1).poisson(3, (30, 200)).astype(float)
 NORMALISED = COUNTS / COUNTS.sum(axis=1, keepdims=True) * 1e4
-
-
-@pytest.mark.parametrize(
-    ("values", "state", "warned"),
-    [
-        (COUNTS, "raw counts", True),
-        (NORMALISED, "normalised to equal totals, not logged", True),
-        (np.log1p(NORMALISED), "normalised and log1p", False),
-        (np.log1p(np.log1p(NORMALISED)), "log1p applied twice", True),
-        (np.log1p(COUNTS * 2.5), "logged", False),
-        (COUNTS - COUNTS.mean(axis=0), "centred or scaled", False),
-        (COUNTS * 12.3, "not logged", True),
-        (np.minimum(COUNTS, 2), "small whole numbers", False),
-        (COUNTS / COUNTS.max(), "on a unit scale", False),
-        (np.log1p(np.log1p(COUNTS * 99)), "logged, perhaps twice", False),
-    ],
-)
-def test_state_of_the_values_is_named(values, state, warned):
-    genes = [f"KRT{i}" for i in range(200)]
-    mask = bm.Mask.from_sets({"P": genes[:50]})
-    data = pd.DataFrame(values, columns=genes)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        report = bm.align(mask, data).report
-    assert report.state.startswith(state)
-    assert f"values: {report.state}" in repr(report)
-    assert [str(w.message).count(state) for w in caught] == [1] * warned
-    if warned:
-        assert caught[0].filename == __file__
 
 
 def test_two_samples_cannot_show_a_normalisation():
@@ -531,23 +460,6 @@ def test_dask_gives_the_same(mask, whole):
     data = as_anndata(whole, lambda values: dask.from_array(values, chunks=(2, 3)))
     aligned = bm.align(mask, data, min_genes=1)
     np.testing.assert_array_equal(aligned.X, whole.reindex(columns=mask.genes))
-
-
-@pytest.mark.filterwarnings("ignore::biomask.BiomaskWarning")
-@pytest.mark.parametrize("fmt", ["csr", "csc"])
-def test_generated_anndata_is_never_changed(fmt):
-    pytest.importorskip("dask.array")  # gen_adata needs both
-    pytest.importorskip("awkward")
-    from anndata.tests.helpers import assert_equal, gen_adata
-
-    data = gen_adata((20, 12), sparse_fmt=fmt, random_state=np.random.default_rng(0))
-    before = data.copy()
-    mask = bm.Mask.from_sets({"P": ["gene7", "gene1"], "Q": ["gene3"]})
-    for source in (data, data[3:9]):
-        aligned = bm.align(mask, source, min_genes=1, min_overlap=0)
-        expected = source.to_df()[["gene7", "gene1", "gene3"]].astype(np.float32)
-        np.testing.assert_allclose(aligned.X, expected, atol=1e-6)
-    assert_equal(data, before, exact=True)
 
 
 @pytest.mark.filterwarnings("ignore::biomask.BiomaskWarning")

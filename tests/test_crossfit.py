@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -438,40 +433,6 @@ def test_an_interrupted_run_goes_on_where_it_stopped(binary, tmp_path, monkeypat
     assert bytes_of(study, tmp_path / "s") == (binary.folder / "study").read_bytes()
     assert len(rest) == 4
     assert not set(rest) & set(calls)
-
-
-SCRIPT = """
-import sys
-from pathlib import Path
-sys.path.insert(0, {tests!r})
-import test_crossfit as t
-from biomask.inference import blocks
-blocks.MAX_REPLICATES = t.MAX_REPLICATES
-folder = Path({folder!r})
-if __name__ == "__main__":
-    study = t.bm.crossfit(*t.problem(), **{{**t.CALL, "checkpoint": folder / "blocks"}})
-    study.save(folder / "study")
-"""
-
-
-def other_process(folder: Path, hash_seed: int) -> subprocess.Popen:
-    """The same call, in a fresh Python."""
-    script = folder / "script.py"
-    script.write_text(SCRIPT.format(tests=str(Path(__file__).parent), folder=str(folder)))
-    environment = {**os.environ, "PYTHONHASHSEED": str(hash_seed)}
-    return subprocess.Popen([sys.executable, str(script)], env=environment)
-
-
-def test_another_process_gives_the_same_bytes_even_after_being_killed(binary, tmp_path):
-    process = other_process(tmp_path, 1)
-    while process.poll() is None and not list(tmp_path.glob("blocks/fold*[0-9].zip")):
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    finished = len(list(tmp_path.glob("blocks/fold*[0-9].zip")))
-    assert 1 <= finished < 6
-    assert other_process(tmp_path, 2).wait() == 0
-    assert (tmp_path / "study").read_bytes() == (binary.folder / "study").read_bytes()
 
 
 def test_two_processes_at_a_time_give_the_same_bytes(binary, tmp_path, small_blocks):

@@ -173,14 +173,6 @@ def test_errors(make, code, told):
     assert told in str(caught.value)
 
 
-def test_dense_mask_warns():
-    with pytest.warns(bm.BiomaskWarning, match="carries no knowledge"):
-        bm.Mask.from_dense(np.ones((2, 2)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        bm.Mask.from_dense(np.ones((3, 1)))  # one pathway of all genes is a set, not a mistake
-
-
 # ------------------------------------------------------------------------ immutable, a value
 
 

@@ -315,20 +315,3 @@ def test_models_of_others_have_no_mask_and_no_task():
         task_of(other)
     with pytest.raises(bm.ModelError, match="no MaskedDense layer"):
         pathway_layer(None)
-
-
-# ------------------------------------------------------------------ interrupted training
-
-
-def test_an_interrupted_fit_leaves_a_usable_model_and_its_history(small_mask, small_data):
-    class Interrupt(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            if epoch == 2:
-                raise KeyboardInterrupt
-
-    X, y = small_data
-    model = bm.build_model(small_mask, seed=0)
-    with pytest.raises(KeyboardInterrupt):
-        model.fit(X.to_numpy(), y, epochs=5, verbose=0, callbacks=[Interrupt()])
-    assert len(model.history.history["loss"]) == 2
-    assert np.isfinite(model(X.to_numpy())).all()

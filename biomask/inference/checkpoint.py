@@ -48,6 +48,8 @@ def study_folder(checkpoint: str | Path | None, facts: dict) -> Iterator[Path]:
     if found is None:
         with atomic_write(note) as temporary:
             temporary.write_text(json.dumps(facts, indent=1), "utf-8")
+    for left in folder.glob(".*.tmp.zip"):  # of a process that was killed while it wrote
+        left.unlink(missing_ok=True)
     yield folder
 
 

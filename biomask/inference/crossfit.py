@@ -30,6 +30,7 @@ from biomask.inference.folds import outer_folds
 from biomask.inference.labels import Samples, read_samples
 from biomask.inference.latent import TASK as AUTOENCODER
 from biomask.inference.latent import assemble_latent, latent_block
+from biomask.inference.notices import warn_of_classes
 from biomask.inference.study import Study
 from biomask.inference.survival import check_folds
 from biomask.inference.training import Settings
@@ -192,6 +193,8 @@ def make_plan(
     vectors = label_vectors(samples, settings.task, permutations, random_state)
     beside = samples.covariates
     most = max(len(part) for part in held_out)
+    if settings.task in ("binary", "multiclass"):
+        warn_of_classes(samples.numbers, samples.classes, held_out)
     telling = 1.0  # share of the samples that tell a network's loss: those with an event
     if settings.task == "survival":
         check_folds(samples.numbers[:, 1], held_out)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from biomask.errors import ArgumentError, BiomaskWarning, DataError, listed
+from biomask.errors import ArgumentError, DataError, listed
 from biomask.inference.covariates import covariate_columns, covariate_numbers
+from biomask.inference.notices import warn_of_data
 from biomask.inference.survival import checked_outcome, event_ranks, read_outcome
+from biomask.masks.alignment import Aligned
 from biomask.masks.mask import Mask
 from biomask.masks.matrices import as_frame
 
@@ -60,7 +61,7 @@ class Samples(NamedTuple):
 def read_samples(mask: Mask, X, y, task: str, groups=None, strata=None, covariates=None) -> Samples:
     """Match X to the genes of the mask, and all else to the samples of X, by name.
 
-    Warns of samples that are copies of each other, and of genes that are the label itself.
+    What may be used, but hardly means what it seems to, is warned of; see `notices`.
 
     Parameters
     ----------
@@ -78,7 +79,7 @@ def read_samples(mask: Mask, X, y, task: str, groups=None, strata=None, covariat
         raise ArgumentError(
             f"task must be one of {', '.join(TASKS)}. Received: task={task!r}", code="E-TASK"
         )
-    X = as_frame(X, mask.genes)
+    aligned, X = isinstance(X, Aligned), as_frame(X, mask.genes)
     names = X.index if pd.api.types.is_integer_dtype(X.index) else X.index.map(str).astype(object)
     if names.has_duplicates:
         repeated = names[names.duplicated()].unique()
@@ -109,8 +110,20 @@ def read_samples(mask: Mask, X, y, task: str, groups=None, strata=None, covariat
         for name in ("groups", "strata")
     ]
     followed = y.to_numpy() if task == "survival" else numbers
-    _warn_of_leaks(X, followed if task != "multiclass" else None, parts[0])
+    followed = None if task == "multiclass" else followed
+    _check_variation(X)
+    warn_of_data(mask, X, followed, parts[0], aligned=aligned)
     return Samples(X, y, numbers, classes, *parts, names, covariates)
+
+
+def _check_variation(X: pd.DataFrame) -> None:
+    values = X.to_numpy()
+    if (values == values[0]).all():
+        raise DataError(
+            f"every gene is the same in all {len(X)} samples",
+            code="E-DATA-CONSTANT",
+            hint="Check that X holds the values you meant, on their own scale.",
+        )
 
 
 def _of_samples(values, samples: pd.Index, what: str) -> pd.Series:
@@ -221,35 +234,3 @@ def _values(y: pd.Series) -> pd.Series:
     if y.min() == y.max():
         raise DataError(f"y is {y.iloc[0]:g} for every sample", code="E-LABELS")
     return y
-
-
-def _warn_of_leaks(X: pd.DataFrame, numbers: np.ndarray | None, groups: np.ndarray | None) -> None:
-    """Copies that folds may part, and genes that follow the label exactly."""
-    values = X.to_numpy()
-    subjects = range(len(X)) if groups is None else groups.tolist()
-    first: dict[bytes, tuple[object, int]] = {}
-    copies = []
-    for name, subject, row in zip(X.index, subjects, values, strict=True):
-        other, of_subject = first.setdefault(row.tobytes(), (name, subject))
-        if of_subject != subject:
-            copies.append(f"{name} = {other}")
-    if copies:
-        warnings.warn(
-            f"{len(copies)} samples are exact copies of others ({listed(copies, 3)}): a fold may "
-            "hold out what it was trained on. Pass groups that keep them together, or remove them.",
-            BiomaskWarning,
-            stacklevel=4,
-        )
-    if numbers is None:
-        return
-    labels = numbers.reshape(len(X), -1).T
-    labels = labels - labels.mean(axis=1, keepdims=True)
-    size = values.std(axis=0) * np.sqrt(len(X)) * np.linalg.norm(labels, axis=1)[:, None]
-    same = ((size > 0) & (np.abs(labels @ values) > (1 - 1e-5) * size)).any(axis=0)
-    if same.any() and len(X) >= 10:  # with fewer samples a gene may do so by chance
-        warnings.warn(
-            f"labels are among the genes: {listed(X.columns[same], 3)} follow y exactly. Remove "
-            "them from X and from the mask.",
-            BiomaskWarning,
-            stacklevel=4,
-        )

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from biomask.errors import ModelError
+from biomask.networks.divergence import not_finite
 from biomask.networks.replicates import LOSS_OF_TASK, per_replicate
 
 MIN_STEPS = 8  # of a round, which is an epoch or several: a data set of one batch is trained too
@@ -120,7 +121,7 @@ class Networks(abc.ABC):
         Raises
         ------
         ModelError
-            The loss of a network was never a number.
+            The loss of a network was never a number or, with no watched samples, weights are none.
         """
         self.restart(seeds)
         self._reset_dropout(order_seed)
@@ -150,11 +151,17 @@ class Networks(abc.ABC):
             self._keep(tf.constant(better))
             if (looks >= patience).all():
                 break
-        if not best_step.all():  # its best weights would be those of the fit before
+        # Nobody looked on the way where nothing was watched.
+        layers, genes = ([], ()) if n_watched else not_finite(self.model)
+        if layers or not best_step.all():  # the best weights would be those of the fit before
+            lost = (best_step == 0).sum()
+            problem = f"the loss of {lost} of {self.n_networks} networks was never a number"
+            if layers:
+                problem = f"weights of {', '.join(layers)} are no numbers after training"
             raise ModelError(
-                f"the loss of {(best_step == 0).sum()} of {self.n_networks} networks was never a "
-                "number",
+                problem,
                 code="E-DIVERGED",
+                genes=genes,
                 hint=f"Lower the learning rate, {self.settings.learning_rate:g}.",
             )
         if n_watched:

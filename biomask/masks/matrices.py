@@ -205,6 +205,7 @@ def _from_matrix(matrix, samples: pd.Index, genes: np.ndarray, what: str) -> Tab
         raise DataError(
             f"{what} holds {getattr(matrix, 'dtype', type(matrix))}, not real numbers",
             code="E-DATA-DTYPE",
+            hint="Convert them to numbers, as numpy.asarray(X, dtype=float) does.",
         )
     if sparse.issparse(matrix) and matrix.format not in ("csr", "csc"):
         matrix = matrix.tocsr()

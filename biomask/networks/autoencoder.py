@@ -26,6 +26,7 @@ from keras import ops
 from biomask.errors import BiomaskWarning
 from biomask.masks.mask import Mask
 from biomask.networks.layers import MaskedDense
+from biomask.networks.streams import SavedStreams
 
 LOG_VARIANCE = "pathways_log_variance"
 LATENT = "latent"
@@ -33,7 +34,7 @@ RECONSTRUCTION = "reconstruction"  # the decoder, which is the last layer
 
 
 @keras.saving.register_keras_serializable(package="biomask")
-class GaussianLatent(keras.layers.Layer):
+class GaussianLatent(SavedStreams, keras.layers.Layer):
     """Draws the latent variables in training, returns their means otherwise.
 
     ``z = mean + exp(log_variance / 2) * noise`` with standard normal noise (Kingma & Welling 2014,

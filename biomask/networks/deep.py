@@ -21,6 +21,7 @@ from biomask.masks.levels import quiet_when_dense
 from biomask.masks.mask import Mask
 from biomask.masks.steps import Level, grouped, levels_of, places
 from biomask.networks.layers import MaskedDense
+from biomask.networks.streams import Dropout
 
 PATHWAYS = "pathways"  # the first level; the others are pathways_2, pathways_3, ...
 _UPPER = re.compile(rf"{PATHWAYS}_\d+")
@@ -74,7 +75,7 @@ def stack_levels(
         x = genes if i == 0 else _units(units, level.sources, f"{name}_children")
         x = units_of(x, level.mask, i, name)
         # A seed of its own: a unit left out says nothing of those above it.
-        units.append(layers.Dropout(dropout, seed=seed + i, name=f"{name}_dropout")(x))
+        units.append(Dropout(dropout, seed=seed + i, name=f"{name}_dropout")(x))
     return units
 
 

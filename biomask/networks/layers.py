@@ -173,7 +173,7 @@ activity_regularizer, kernel_constraint, bias_constraint
             y.set_shape([*inputs.shape[:-1], self.mask.shape[1]])
         y = tf.cast(y, self.compute_dtype)
         if self.bias is not None:
-            y = y + tf.convert_to_tensor(self.bias)
+            y = y + tf.cast(self.bias, y.dtype)
         return y
 
     def compute_output_shape(self, input_shape):

@@ -120,6 +120,9 @@ def build_model(
     seed : int or sequence of int, optional
         Of the initial weights. With replicates, a sequence gives each network its own, and an int
         s means s, s + 1, ...: replicate r starts as ``build_model(..., seed=s + r)`` does.
+        Training on a CPU then gives the same bytes each time. On a GPU ``unsorted_segment_sum``
+        (kernel "batched") and sparse products ("csr") add up in no fixed order: ask for
+        kernel="dense" and `tf.config.experimental.enable_op_determinism`.
     variational : bool
         For "autoencoder": `activation` gives the means of normal latent variables, drawn in
         training; at all other times they are their means.
