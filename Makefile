@@ -5,7 +5,7 @@ VENV_PYTHON := .venv/bin/python
 # Removed first and written last, so that an interrupted installation is started afresh.
 INSTALLED := .venv/.installed
 
-.PHONY: calibrate help .venv figures test lab lint bench
+.PHONY: audit calibrate help .venv figures test lab lint bench
 
 help:
 	@echo "make figures   run every notebook and write figures/"
@@ -14,6 +14,7 @@ help:
 	@echo "make calibrate  the checks of the statistics on many data sets; an hour"
 	@echo "make lint      ruff only"
 	@echo "make bench     every benchmark, an hour; writes benchmarks/results/"
+	@echo "make audit     known flaws of the locked packages, and of biomask's own code"
 	@echo "make .venv     only install; the others do this when it is missing or stale"
 
 .venv: $(INSTALLED)
@@ -48,3 +49,13 @@ bench: .venv
 # CALIBRATEFLAGS=.1 for a tenth of the data sets
 calibrate: .venv
 	@$(VENV_PYTHON) tests/calibration/run.py $(CALIBRATEFLAGS)
+
+# The two tools live beside .venv, so that they change none of its versions.
+.audit/.installed:
+	@$(PYTHON) -m venv --clear .audit
+	@.audit/bin/python -m pip install -qq --disable-pip-version-check pip-audit bandit
+	@touch $@
+
+audit: .audit/.installed
+	@.audit/bin/bandit -q -r biomask
+	@.audit/bin/pip-audit --requirement requirements.lock --no-deps --disable-pip

@@ -51,6 +51,7 @@ _HOME = {
     "biomask.inference.compare": ("compare_models",),
     "biomask.inference.study": ("Study", "load_study"),
     "biomask.views.figures": ("save_figure",),
+    "biomask.views.spreadsheet": ("save_table",),
     "biomask.views.report": ("report",),
     "biomask.views.explorer": ("explore",),
     "biomask.datasets": (

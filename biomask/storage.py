@@ -21,6 +21,7 @@ MAX_BYTES = 2 << 30  # what one file may unpack to
 MAX_RATIO = 200  # unpacked bytes for each packed one, beyond SMALL
 SMALL = 64 << 20  # never refused: a 0/1 matrix of 9,180 x 230 packs 300 to 1
 MANIFEST = "biomask.json"
+_FOREIGN = "Do not trust where this file came from."
 
 
 # ------------------------------------------------------------------------ writing
@@ -147,7 +148,7 @@ def read_zip(path: str | Path) -> tuple[dict, dict[str, bytes]]:
 def check_manifest(
     manifest: Mapping, path: str | Path, *, kind: str, schema: int, written_by: object
 ) -> None:
-    """Refuse a file of another kind, or one whose layout this biomask does not know.
+    """Refuse a file of another kind, or one of a newer layout; older ones are always read.
 
     Parameters
     ----------
@@ -156,7 +157,7 @@ def check_manifest(
     path : path
         To name in the message.
     kind, schema
-        What the caller reads.
+        What the caller reads, and the newest layout of it that it knows.
     written_by
         The version of biomask that wrote the file.
     """
@@ -165,13 +166,24 @@ def check_manifest(
             f"this is a {manifest.get('kind', 'file of another kind')}, not a {kind}",
             code="E-KIND",
             file=path,
+            hint="load_study reads what Study.save wrote, load_model what save_model wrote.",
         )
-    if manifest.get("schema") != schema:
+    found = manifest.get("schema")
+    if type(found) is not int or found < 1:
         raise StorageError(
-            f"the file has schema {manifest.get('schema')}, this biomask reads {schema}",
+            f"its schema is {found!r}, which no biomask ever wrote",
             code="E-SCHEMA",
             file=path,
-            hint=f"It needs biomask >= {written_by}.",
+            hint="Restore it from a copy.",
+        )
+    if found > schema:
+        raise StorageError(
+            f"the file has schema {found}, this biomask reads up to {schema}",
+            code="E-SCHEMA",
+            file=path,
+            hint=f"It needs biomask >= {written_by}."
+            if written_by
+            else "It needs a newer biomask.",
         )
 
 
@@ -184,10 +196,14 @@ def unzip(path: str | Path) -> dict[str, bytes]:
             _check_members(path, infos)
             return {info.filename: _read_member(path, archive, info) for info in infos}
     except FileNotFoundError:
-        raise StorageError("no such file", code="E-NO-FILE", file=path) from None
+        hint = "Check the name; without a folder it is looked for in the working directory."
+        raise StorageError("no such file", code="E-NO-FILE", file=path, hint=hint) from None
     except OSError as error:
         raise StorageError(
-            f"cannot read the file: {error.strerror or error}", code="E-READ", file=path
+            f"cannot read the file: {error.strerror or error}",
+            code="E-READ",
+            file=path,
+            hint="Check that it is a file, not a folder, and that you may read it.",
         ) from error
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         size = path.stat().st_size
@@ -209,10 +225,11 @@ def _check_members(path: Path, infos: list[zipfile.ZipInfo]) -> None:
                 f"member {info.filename!r} points outside the file",
                 code="E-UNSAFE",
                 file=path,
-                hint="Do not trust where this file came from.",
+                hint=_FOREIGN,
             )
         if info.filename in seen:
-            raise StorageError(f"member {info.filename!r} occurs twice", code="E-UNSAFE", file=path)
+            problem = f"member {info.filename!r} occurs twice"
+            raise StorageError(problem, code="E-UNSAFE", file=path, hint=_FOREIGN)
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise StorageError(
                 f"member {info.filename!r} is compressed in a way biomask does not read",
@@ -233,6 +250,7 @@ def _read_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) ->
             f"member {info.filename!r} is {len(content)} bytes, its header says {info.file_size}",
             code="E-UNSAFE",
             file=path,
+            hint=_FOREIGN,
         )
     return content
 

@@ -264,7 +264,7 @@ def test_a_file_of_another_kind_or_version_is_refused(study, tmp_path):
     manifest, members = read_zip(tmp_path / "s")
     for change, message in [
         ({"kind": "biomask model"}, "this is a biomask model, not a biomask study"),
-        ({"schema": 2}, "the file has schema 2, this biomask reads 1"),
+        ({"schema": 2}, "the file has schema 2, this biomask reads up to 1"),
     ]:
         write_zip(tmp_path / "t", members, {**manifest, **change})
         with pytest.raises(StorageError, match=message):

@@ -19,7 +19,7 @@ import gzip
 import hashlib
 import io
 import itertools
-import subprocess
+import subprocess  # nosec B404
 import sys
 import tempfile
 import zipfile
@@ -65,7 +65,8 @@ def debian_member(package: str, member: str, downloads: Path) -> Path:
 
 def _run(*command: str, cwd: Path) -> None:
     try:
-        subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True)
+        # No shell, and every command is written out in this file.
+        subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True)  # nosec B603
     except FileNotFoundError as error:
         raise StorageError(f"{command[0]} is not on this machine", code="E-BUILD") from error
     except subprocess.CalledProcessError as error:

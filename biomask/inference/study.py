@@ -143,7 +143,8 @@ def load_study(path: str | Path) -> Study:
         No such file, damaged, altered, of another kind, or written by a newer biomask.
     """
     manifest, members = read_zip(path)
-    written_by = manifest.get("settings", {}).get("biomask")
+    settings = manifest.get("settings")
+    written_by = settings.get("biomask") if isinstance(settings, dict) else None
     check_manifest(manifest, path, kind=_KIND, schema=SCHEMA, written_by=written_by)
     try:
         config = json.loads(members["mask.json"])
@@ -158,15 +159,14 @@ def load_study(path: str | Path) -> Study:
         return Study(
             mask=mask,
             stability=stability,
-            settings=manifest["settings"],
-            notes=manifest["notes"],
+            settings=dict(settings),
+            notes=list(manifest["notes"]),
             **tables,
         )
-    except BiomaskError:
-        raise
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except Exception as error:  # what pandas and NumPy raise for nonsense is of every kind
+        why = error.problem if isinstance(error, BiomaskError) else repr(error)
         raise StorageError(
-            f"the study inside is damaged: {error}",
+            f"the study inside is damaged: {why}",
             code="E-STUDY-FILE",
             file=path,
             hint="Restore it from a copy.",

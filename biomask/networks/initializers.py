@@ -167,5 +167,6 @@ def replicate_seeds(seed: int | list[int] | None, replicates: int | None) -> lis
     """One seed for each network; without any, drawn where Keras draws its own."""
     if isinstance(seed, list):
         return seed
-    start = random.randint(1, 10**9) if seed is None else seed  # set by keras' set_random_seed
+    # A seed of initial weights is no secret; `random` is what keras' set_random_seed sets.
+    start = random.randint(1, 10**9) if seed is None else seed  # nosec B311
     return [start + r for r in range(replicates or 1)]

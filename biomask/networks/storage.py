@@ -158,22 +158,38 @@ def load_model(path: str | Path) -> keras.Model:
             "the configuration is nested too deeply", code="E-UNSAFE", file=path
         ) from error
     _check_weights(members[_WEIGHTS], path)
-    with tempfile.TemporaryDirectory() as folder:
-        plain = Path(folder, "model.keras")  # a copy of exactly what was checked
-        with zipfile.ZipFile(plain, "w") as archive:
-            for name, content in members.items():
-                archive.writestr(name, content)
-        try:
-            return keras.saving.load_model(plain, safe_mode=True)
-        except BiomaskError:
-            raise
-        except Exception as error:
-            for line in str(error).splitlines():  # Keras lists the errors of layers in its own
-                if OTHER_MASK in line:
-                    raise ModelError(line.strip(), code=OTHER_MASK, file=path) from error
-            raise StorageError(
-                f"Keras cannot rebuild the model: {error}", code="E-MODEL-FILE", file=path
-            ) from error
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            plain = Path(folder, "model.keras")  # a copy of exactly what was checked
+            with zipfile.ZipFile(plain, "w") as archive:
+                for name, content in members.items():
+                    archive.writestr(name, content)
+            return _rebuilt(plain, path)
+    except OSError as error:
+        raise StorageError(
+            f"cannot copy the model to the temporary folder: {error.strerror or error}",
+            code="E-READ",
+            file=path,
+            hint="Check that the folder of temporary files exists and has space.",
+        ) from error
+
+
+def _rebuilt(plain: Path, path: str | Path) -> keras.Model:
+    """The model in the checked file `plain`; errors name `path`."""
+    try:
+        return keras.saving.load_model(plain, safe_mode=True)
+    except BiomaskError:
+        raise
+    except Exception as error:
+        for line in str(error).splitlines():  # Keras lists the errors of layers in its own
+            if OTHER_MASK in line:
+                raise ModelError(line.strip(), code=OTHER_MASK, file=path) from error
+        raise StorageError(
+            f"Keras cannot rebuild the model: {error}",
+            code="E-MODEL-FILE",
+            file=path,
+            hint="Restore it from a copy; if another Keras wrote it, try that version.",
+        ) from error
 
 
 def _check_classes(node, path: str | Path) -> None:
@@ -186,7 +202,8 @@ def _check_classes(node, path: str | Path) -> None:
     name, module = node.get("class_name"), node.get("module")
     if name is not None:
         name, module = str(name), module if module is None else str(module)
-        known = isinstance(getattr(_MODULES.get(module), name, None), type)
+        home = vars(_MODULES[module]) if module in _MODULES else {}  # not __class__ and the like
+        known = isinstance(home.get(name), type) and not name.startswith("_")
         known = (known and name not in _FORBIDDEN) or (module, name) in _MODELS
         plain = module is None and name in _VALUES
         if not (known or plain or _is_own(node)):

@@ -5,15 +5,14 @@ from __future__ import annotations
 import pandas as pd
 
 from biomask.errors import ArgumentError
-from biomask.storage import atomic_write
+from biomask.views import spreadsheet
 from biomask.views.explorer_figures import Picture
 from biomask.views.figures import save_figure
 from biomask.views.places import checked_name, figures_folder, made_folder
-from biomask.views.spreadsheet import csv_text
 
 
 def save_table(name: str, table: pd.DataFrame) -> str:
-    """Write NAME.csv where `save_figure` writes, and say so.
+    """Write NAME.csv, or NAME.xlsx where the name ends so, where `save_figure` writes; say so.
 
     Raises
     ------
@@ -24,9 +23,10 @@ def save_table(name: str, table: pd.DataFrame) -> str:
     """
     if table.empty:
         raise ArgumentError("the table is empty", code="E-EXPLORE", hint="Loosen the filters.")
-    path = made_folder(figures_folder()) / f"{checked_name(name)}.csv"
-    with atomic_write(path) as temporary:
-        temporary.write_text(csv_text(table), "utf-8", newline="\n")
+    excel = name.lower().endswith(".xlsx")
+    stem = checked_name(name[: -len(".xlsx")] if excel else name)
+    file = f"{stem}.xlsx" if excel else f"{stem}.csv"
+    path = spreadsheet.save_table(table, made_folder(figures_folder()) / file)
     return f"Wrote {len(table):,} pathways to {path}"
 
 

@@ -86,7 +86,7 @@ class Explorer(widgets.VBox):
         self._seed = widgets.SelectionSlider(options=seeds, description="Seed")
         self._grouping = widgets.Dropdown(options=list(self._groupings), description="Activity by")
         self._name = widgets.Text("explorer", description="Save as")
-        self._save_table = _button("Table", "NAME.csv: all pages of the table as it is now")
+        self._save_table = _button("Table", "NAME.csv, or NAME.xlsx: all pages of the table")
         self._save_pictures = _button("Pictures", "NAME_genes.png, .pdf, .csv and so on")
         self._status, self._message = widgets.HTML(), widgets.HTML()
         for control in (self._text, self._gene, self._limit, self._seed):

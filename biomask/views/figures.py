@@ -169,8 +169,9 @@ def save_figure(
 ) -> Path:
     """Write NAME.png (300 dpi), NAME.pdf and NAME.csv (the numbers behind the figure).
 
-    Each file is replaced atomically, and the same figure and numbers give the same bytes: no
-    dates, no versions, fixed number format.
+    Each file is replaced atomically, and none before all three are written, so that a full disk
+    leaves the old set. The same figure and numbers give the same bytes: no dates, no versions,
+    fixed number format.
 
     Parameters
     ----------
@@ -201,7 +202,7 @@ def save_figure(
         A file exists and `overwrite` is False, or the folder cannot be made or written.
     """
     _check_figure(fig, name, data)
-    # All three are made before the first is written: a failure leaves the old set in place.
+    # All three are made before the first is written: a drawing that fails leaves the old set.
     contents = {
         "csv": csv_text(data).encode("utf-8"),
         "pdf": _rendered(fig, "pdf"),
@@ -217,8 +218,9 @@ def save_figure(
             file=taken[0],
             hint="Pass overwrite=True to replace it.",
         )
-    for kind, content in contents.items():
-        with atomic_write(paths[kind], overwrite=overwrite) as temporary:
+    with contextlib.ExitStack() as written:  # no file is replaced before all three are written
+        for kind, content in contents.items():
+            temporary = written.enter_context(atomic_write(paths[kind], overwrite=overwrite))
             temporary.write_bytes(content)
     return paths["png"]
 

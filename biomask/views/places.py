@@ -32,7 +32,7 @@ def checked_name(name: object) -> str:
     ArgumentError
         It holds a folder or an extension, or what no file name may.
     """
-    extension = str(name).lower().endswith((".png", ".pdf", ".csv"))
+    extension = str(name).lower().endswith((".png", ".pdf", ".csv", ".xlsx"))
     if not isinstance(name, str) or not _NAME.fullmatch(name) or extension:
         raise ArgumentError(
             f"{name!r} cannot name a figure",
