@@ -170,20 +170,14 @@ def check_manifest(
         )
     found = manifest.get("schema")
     if type(found) is not int or found < 1:
-        raise StorageError(
-            f"its schema is {found!r}, which no biomask ever wrote",
-            code="E-SCHEMA",
-            file=path,
-            hint="Restore it from a copy.",
-        )
+        problem = f"its schema is {found!r}, which no biomask ever wrote"
+        raise StorageError(problem, code="E-SCHEMA", file=path, hint="Restore it from a copy.")
     if found > schema:
         raise StorageError(
             f"the file has schema {found}, this biomask reads up to {schema}",
             code="E-SCHEMA",
             file=path,
-            hint=f"It needs biomask >= {written_by}."
-            if written_by
-            else "It needs a newer biomask.",
+            hint=f"It needs biomask {f'>= {written_by}' if written_by else 'of a later release'}.",
         )
 
 
