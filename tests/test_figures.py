@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -99,53 +98,6 @@ def test_nothing_is_cut_off_without_a_layout(tmp_path):
     ax.set_ylabel("far out", labelpad=60)  # outside the figure
     path = save_figure(fig, "wide", pd.DataFrame({"x": [1]}), folder=tmp_path)
     assert mpimg.imread(path).shape[1] > 2 * 300
-
-
-def save_many(folder, start, value, contents):
-    fig, data = bars([value] * 3)
-    figures._rendered = lambda fig, kind: contents[kind]  # drawing takes longer than writing
-    start.wait()
-    for _ in range(25):
-        save_figure(fig, "shared", data, folder=folder)
-
-
-def test_eight_processes_never_mix_their_files(tmp_path):
-    context = multiprocessing.get_context("fork")
-    start = context.Event()
-    fakes = [{kind: bytes([65 + v]) * 200_000 for kind in ("png", "pdf")} for v in range(8)]
-    workers = [
-        context.Process(target=save_many, args=(tmp_path, start, value, fakes[value]))
-        for value in range(8)
-    ]
-    for worker in workers:
-        worker.start()
-    start.set()
-    seen = set()
-    while any(worker.is_alive() for worker in workers) or not seen:
-        for path in tmp_path.glob("shared.*"):
-            content = path.read_bytes()
-            seen.add(content)
-            if path.suffix == ".csv":
-                assert content.split() in [[b"height", *[b"%d" % v] * 3] for v in range(8)]
-            else:
-                assert content in [fake["png"] for fake in fakes]
-    for worker in workers:
-        worker.join()
-        assert worker.exitcode == 0
-    assert len(seen) > 4  # the reader did watch them replace each other
-    assert sorted(p.suffix for p in tmp_path.iterdir()) == [".csv", ".pdf", ".png"]
-
-
-def test_refuses_to_replace_when_told(tmp_path):
-    fig, data = bars()
-    path = save_figure(fig, "bars", data, folder=tmp_path)
-    before = path.read_bytes()
-    other, other_data = bars([5, 5])
-    with pytest.raises(StorageError) as caught:
-        save_figure(other, "bars", other_data, folder=tmp_path, overwrite=False)
-    assert caught.value.code == "E-EXISTS"
-    assert path.read_bytes() == before
-    assert (tmp_path / "bars.csv").read_text() == "height\n1\n2\n3\n"
 
 
 def test_a_figure_that_cannot_be_drawn_leaves_the_old_files(tmp_path, monkeypatch):

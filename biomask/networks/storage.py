@@ -132,6 +132,14 @@ def load_model(path: str | Path) -> keras.Model:
     ModelError
         The weights belong to another mask.
     """
+    if h5py.is_hdf5(path):
+        raise StorageError(
+            "this is an HDF5 file: a model in it can hold code that runs when it is loaded",
+            code="E-HDF5",
+            file=path,
+            hint="Where you trust it, open it with keras.saving.load_model and save it again with "
+            "biomask.save_model.",
+        )
     manifest, members = read_zip(path)
     check_manifest(manifest, path, kind=_KIND, schema=SCHEMA, written_by=manifest.get("biomask"))
     if members.keys() != _MEMBERS:

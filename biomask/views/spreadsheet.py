@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from pathlib import Path
 
@@ -61,9 +60,11 @@ def save_table(table: pd.DataFrame, path: str | Path, *, overwrite: bool = True)
             file=path,
             hint=f"Use {path.with_suffix('.xlsx').name}.",
         )
-    content = csv_text(table).encode() if kind == ".csv" else _xlsx_bytes(table, path)
     with atomic_write(path, overwrite=overwrite) as temporary:
-        temporary.write_bytes(content)
+        if kind == ".csv":
+            temporary.write_text(csv_text(table), "utf-8", newline="\n")
+        else:
+            _write_xlsx(table, temporary, path)
     return path
 
 
@@ -95,7 +96,7 @@ def _counted(table: pd.DataFrame) -> bool:
 # ------------------------------------------------------------------------ Excel
 
 
-def _xlsx_bytes(data: pd.DataFrame, path: Path) -> bytes:
+def _write_xlsx(data: pd.DataFrame, temporary: Path, path: Path) -> None:
     try:
         from openpyxl import Workbook
         from openpyxl.cell import WriteOnlyCell
@@ -122,9 +123,7 @@ def _xlsx_bytes(data: pd.DataFrame, path: Path) -> bytes:
                 cell.number_format = "@"  # and an edited cell stays text
             cells.append(cell)
         sheet.append(cells)
-    content = io.BytesIO()
-    book.save(content)
-    return content.getvalue()
+    book.save(temporary)
 
 
 def _excel_value(value: object) -> object:
