@@ -147,6 +147,8 @@ def load_study(path: str | Path) -> Study:
     written_by = settings.get("biomask") if isinstance(settings, dict) else None
     check_manifest(manifest, path, kind=_KIND, schema=SCHEMA, written_by=written_by)
     try:
+        if not isinstance(settings, dict):
+            raise TypeError(f"settings are {settings!r}")
         config = json.loads(members["mask.json"])
         mask = (hierarchy_from_config if "levels" in config else mask_from_config)(config)
         held = [name for name in _TABLES if name != "effects" or "effects.npy" in members]
@@ -159,7 +161,7 @@ def load_study(path: str | Path) -> Study:
         return Study(
             mask=mask,
             stability=stability,
-            settings=dict(settings),
+            settings=settings,
             notes=list(manifest["notes"]),
             **tables,
         )
