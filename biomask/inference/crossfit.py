@@ -191,7 +191,6 @@ def make_plan(
     n = len(samples.X)
     held_out = outer_folds(n, folds, random_state, samples.groups, samples.strata)
     vectors = label_vectors(samples, settings.task, permutations, random_state)
-    beside = samples.covariates
     most = max(len(part) for part in held_out)
     if settings.task in ("binary", "multiclass"):
         warn_of_classes(samples.numbers, samples.classes, held_out)
@@ -203,7 +202,7 @@ def make_plan(
         mask,
         samples.X.to_numpy(np.float32),
         vectors,
-        None if beside is None else beside.to_numpy(np.float32),
+        None if samples.covariates is None else samples.covariates.to_numpy(np.float32),
         held_out,
         samples.groups,
         [int(random_state) * 1000 + k for k in range(seeds)],
