@@ -21,6 +21,14 @@ MAX_BYTES = 2 << 30  # what one file may unpack to
 MAX_RATIO = 200  # unpacked bytes for each packed one, beyond SMALL
 SMALL = 64 << 20  # never refused: a 0/1 matrix of 9,180 x 230 packs 300 to 1
 MANIFEST = "biomask.json"
+_BROKEN_ZIP = (  # what zipfile raises at a damaged file
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    UnicodeDecodeError,
+)
 
 
 # ------------------------------------------------------------------------ writing
@@ -189,7 +197,7 @@ def unzip(path: str | Path) -> dict[str, bytes]:
         raise StorageError(
             f"cannot read the file: {error.strerror or error}", code="E-READ", file=path
         ) from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except _BROKEN_ZIP as error:
         size = path.stat().st_size
         raise StorageError(
             f"the file is truncated or damaged ({size} bytes): {error}",

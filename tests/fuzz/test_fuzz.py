@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))  # set by tests/fuzz/run.py
-REGRESSIONS = sorted((Path(__file__).parent / "regressions").iterdir())
+REGRESSIONS = sorted((Path(__file__).parent / "regressions").glob("*"))
 
 
 @st.composite
