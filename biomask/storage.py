@@ -22,6 +22,14 @@ MAX_RATIO = 200  # unpacked bytes for each packed one, beyond SMALL
 SMALL = 64 << 20  # never refused: a 0/1 matrix of 9,180 x 230 packs 300 to 1
 MANIFEST = "biomask.json"
 _FOREIGN = "Do not trust where this file came from."
+_BROKEN_ZIP = (  # what zipfile raises at a damaged file
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    UnicodeDecodeError,
+)
 
 
 # ------------------------------------------------------------------------ writing
@@ -199,7 +207,7 @@ def unzip(path: str | Path) -> dict[str, bytes]:
             file=path,
             hint="Check that it is a file, not a folder, and that you may read it.",
         ) from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except _BROKEN_ZIP as error:
         size = path.stat().st_size
         raise StorageError(
             f"the file is truncated or damaged ({size} bytes): {error}",

@@ -125,7 +125,7 @@ def _names(array: np.ndarray, kind: str, path: str | Path) -> list[str]:
         )
     try:
         return [name.decode() if isinstance(name, bytes) else str(name) for name in array.tolist()]
-    except ValueError as error:  # bytes that are not UTF-8, numbers beyond Unicode
+    except (ValueError, SystemError) as error:  # no UTF-8, numbers beyond Unicode
         raise ReadError(
             f"{kind} holds text that is damaged: {error}", code="E-NPZ", file=path, column=kind
         ) from error

@@ -57,7 +57,7 @@ def run_atheris(minutes: float, corpus: Path) -> bool:
         seconds = max(1, round(60 * minutes / len(TARGETS)))
         command = [sys.executable, str(HERE / "harness.py"), name, str(corpus / name)]
         command += [f"-max_total_time={seconds}", "-timeout=20", f"-rss_limit_mb={LIMIT_MB}"]
-        command += ["-max_len=20000", "-print_final_stats=1", f"-artifact_prefix={name}-"]
+        command += ["-print_final_stats=1", f"-artifact_prefix={name}-"]
         done = subprocess.run(command, check=False, capture_output=True, preexec_fn=quietly)
         out = (done.stdout + done.stderr).decode(errors="replace")
         ran = "".join(re.findall(r"number_of_executed_units: (\d+)", out)) or "no"
