@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from biomask.errors import ArgumentError, StorageError
@@ -309,6 +309,7 @@ def test_lines_break_after_separators():
 
 
 @given(st.text(max_size=150), st.integers(2, 60), st.integers(1, 4))
+@example("00 000", 2, 3)
 def test_wrapped_names_fit(name, width, lines):
     shown = labels.wrap(name, width, lines).split("\n")
     assert len(shown) <= lines

@@ -81,9 +81,9 @@ def _fill(text: str, width: int) -> list[str]:
     lines = [""]
     for word in filter(None, _BREAKABLE.findall(text)):
         while len(word.rstrip()) > width:  # no place to break: cut it
-            room = width - len(lines[-1]) or width
-            if len(lines[-1]) == width:
+            if len(lines[-1]) >= width:  # longer where a space ends it
                 lines.append("")
+            room = width - len(lines[-1])
             lines[-1] += word[:room]
             word = word[room:]
         if len(lines[-1]) + len(word.rstrip()) > width:
