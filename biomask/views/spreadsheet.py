@@ -28,7 +28,7 @@ def save_table(table: pd.DataFrame, path: str | Path, *, overwrite: bool = True)
     path : path ending in ``.xlsx`` or ``.csv``
         Replaced atomically. A CSV has six significant digits, and an apostrophe in front of a text
         that a spreadsheet would take for a formula (it starts with ``= + - @``, a tab or a line
-        end). Excel's format, which needs openpyxl, has all digits.
+        end). Excel's format, which needs openpyxl, has sixteen digits.
     overwrite : bool
         False refuses to replace a file.
 
