@@ -150,30 +150,6 @@ def test_permuting_anything_changes_nothing_by_name(columns, pathways, genes):
 # ------------------------------------------------------------------------ overlap
 
 
-def test_no_overlap_names_five_of_each_side():
-    genes = [f"KRT{i}" for i in range(7)]
-    mask = bm.Mask.from_sets({"P": genes})
-    with pytest.raises(bm.AlignmentError) as caught:
-        align(mask, frame([f"x{i}" for i in range(6)]))
-    text = str(caught.value)
-    assert caught.value.code == "E-ALIGN-NONE"
-    assert "'KRT0', 'KRT1', 'KRT2', 'KRT3', 'KRT4' and 2 more" in text
-    assert "'x0', 'x1', 'x2', 'x3', 'x4' and 1 more" in text
-
-
-def test_low_overlap_fails_until_allowed(mask):
-    data = frame("AZYX")  # 1 of 8 genes
-    with pytest.raises(bm.AlignmentError, match="1 of the mask's 8 genes") as caught:
-        align(mask, data)
-    assert caught.value.code == "E-ALIGN-LOW"
-    assert "min_overlap=25%" in str(caught.value)
-    assert align(mask, data, min_overlap=0.125).mask.genes.tolist() == ["A"]
-
-
-def test_overlap_of_exactly_the_minimum_is_enough(mask):
-    assert align(mask, frame("AB")).mask.shape == (2, 2)  # 2 of 8 is 25 %
-
-
 def test_transposed_data(mask):
     with pytest.raises(bm.AlignmentError, match=r"pass data\.T") as caught:
         align(mask, frame("ABCDEFGH").T)
@@ -209,33 +185,6 @@ def test_cause_is_told_when_some_match(mask):
 # ------------------------------------------------------------------------ repeats
 
 
-@pytest.fixture
-def repeated():
-    return pd.DataFrame(
-        [[1.5, 5.0, 2.0], [3.25, 7.0, 8.5]], columns=["A", "B", "A"], index=["s0", "s1"]
-    )
-
-
-def test_repeated_gene_is_an_error_with_its_columns(mask, repeated):
-    with pytest.raises(bm.AlignmentError, match="'A' at column 1, 'A' at column 3") as caught:
-        align(mask, repeated)
-    assert caught.value.code == "E-ALIGN-DUPLICATE"
-    assert caught.value.genes == ["A"]
-
-
-@pytest.mark.parametrize(
-    ("how", "a"),
-    [("sum", [3.5, 11.75]), ("mean", [1.75, 5.875]), ("max", [2, 8.5]), ("first", [1.5, 3.25])],
-)
-def test_repeated_gene_is_merged_on_request(mask, repeated, how, a):
-    aligned = align(mask, repeated, on_duplicate=how)
-    assert aligned.X["A"].tolist() == a
-    assert aligned.X["B"].tolist() == [5, 7]
-    (row,) = aligned.report.duplicates.itertuples()
-    assert (row.action, row.name) == ("merged", "A")
-    assert row.detail == f"{how} of 'A' at column 1, 'A' at column 3"
-
-
 def test_repeated_gene_outside_the_mask_is_only_reported(mask):
     aligned = align(mask, frame(["A", "B", "Z", "Z"]))
     assert aligned.report.duplicates[["action", "name"]].values.tolist() == [["ignored", "Z"]]
@@ -245,40 +194,11 @@ def test_repeated_gene_outside_the_mask_is_only_reported(mask):
 # ------------------------------------------------------------------------ names
 
 
-def test_white_space_is_trimmed_on_both_sides_and_reported():
-    mask = bm.Mask.from_sets({"P": ["A ", "B"]})
-    aligned = align(mask, frame(["\u00a0A", "B\u200b"]))
-    assert aligned.mask.genes.tolist() == ["A", "B"]
-    assert aligned.report.renamed[["side", "name", "to"]].values.tolist() == [
-        ["mask", "A ", "A"],
-        ["data", "\u00a0A", "A"],
-        ["data", "B\u200b", "B"],
-    ]
-    assert aligned.mask.report["action"].tolist() == ["renamed gene"]
-    assert set(aligned.report.renamed["detail"]) == {"white space removed"}
-
-
 def test_trimming_that_makes_a_repeat_is_an_error(mask):
     with pytest.raises(bm.AlignmentError, match="'A' at column 1, 'A ' at column 3"):
         align(mask, frame(["A", "B", "A "]))
     with pytest.raises(bm.MaskError, match="repeated"):
         align(bm.Mask.from_sets({"P": ["A ", "A"]}), frame("AB"))
-
-
-def test_rename_is_applied_reported_and_checked_again():
-    mask = bm.Mask.from_sets({"P": ["SEPTIN2", "G6PC1", "A"]})
-    data = frame(["SEPT2", "G6PC", "A"])
-    aligned = align(mask, data)
-    proposed = aligned.report.candidates
-    assert proposed[["name", "to"]].values.tolist() == [["SEPT2", "SEPTIN2"], ["G6PC", "G6PC1"]]
-    assert aligned.mask.genes.tolist() == ["A"]  # proposed, not applied
-    applied = align(mask, data, rename=dict(zip(proposed["name"], proposed["to"], strict=True)))
-    assert applied.mask.genes.tolist() == ["SEPTIN2", "G6PC1", "A"]
-    np.testing.assert_array_equal(applied.X["G6PC1"], data["G6PC"].astype(np.float32))
-    assert applied.report.renamed["detail"].tolist() == ["rename=", "rename="]
-    both = frame(["SEPT2", "SEPTIN2", "A"])
-    with pytest.raises(bm.AlignmentError, match="'SEPT2' at column 1, 'SEPTIN2' at column 2"):
-        align(mask, both, rename={"SEPT2": "SEPTIN2"})
 
 
 def test_rename_finds_names_as_given_and_as_cleaned(mask):
@@ -307,15 +227,6 @@ def test_ensembl_versions_only_on_request_and_only_ensembl():
         "white space removed, Ensembl version removed",
         *["white space removed"] * 3,
     ]
-
-
-def test_stripped_versions_are_checked_again():
-    mask = bm.Mask.from_sets({"P": ["ENSG00000182378", "ENSG00000141510"]})
-    data = frame(["ENSG00000182378.15", "ENSG00000182378.15_PAR_Y", "ENSG00000141510.1"])
-    with pytest.raises(bm.AlignmentError, match="several columns"):
-        align(mask, data, strip_versions=True)
-    merged = align(mask, data, strip_versions=True, on_duplicate="sum")
-    np.testing.assert_allclose(merged.X["ENSG00000182378"], data.iloc[:, :2].sum(axis=1), rtol=1e-6)
 
 
 def test_spreadsheet_dates_warn_with_the_probable_gene():
@@ -508,41 +419,6 @@ def test_sparse_stays_sparse_until_the_genes_are_chosen():
 
 
 # ------------------------------------------------------------------------ new data
-
-
-def test_match_reorders_by_name_and_counts_what_it_ignores(mask):
-    aligned = align(mask, frame("ABCDEFGH"))
-    new = frame("YHGFEDCBAZ", n=3, seed=5)
-    matched = aligned.match(new)
-    expected = new.reindex(columns=aligned.mask.genes).astype(np.float32)
-    np.testing.assert_array_equal(matched.X.to_numpy(), expected.to_numpy())
-    assert matched.X.columns.equals(aligned.mask.genes)
-    assert matched.mask is aligned.mask
-    assert matched.report.only_in_data.tolist() == ["Y", "Z"]
-    assert matched.report.counts["only_in_data"] == 2
-
-
-def test_match_fails_on_missing_genes(mask):
-    aligned = align(mask, frame("ABCDEFGH"))
-    with pytest.raises(bm.AlignmentError, match="2 of 8 genes") as caught:
-        aligned.match(frame("HGFEDC"))
-    assert caught.value.genes == ["A", "B"]
-    assert 'fill="train_mean"' in str(caught.value)
-
-
-def test_match_fills_with_the_mean_of_the_first_data(mask):
-    first = frame("ABCDEFGH")
-    aligned = align(mask, first)
-    new = frame("HGFEDC", n=3, seed=5)
-    filled = aligned.match(new, fill="train_mean")
-    means = first.astype(np.float32).mean()
-    expected = new.reindex(columns=mask.genes).fillna(means).astype(np.float32)
-    np.testing.assert_allclose(filled.X, expected, rtol=1e-6)
-    assert (filled.X.dtypes == np.float32).all()
-    entries = filled.report.to_frame()
-    assert entries[entries["action"] == "filled"]["name"].tolist() == ["A", "B"]
-    again = filled.match(new, fill="train_mean")  # still the first data's means
-    pd.testing.assert_frame_equal(again.X, filled.X)
 
 
 def test_match_fills_never_everything(mask):

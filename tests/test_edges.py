@@ -1,4 +1,4 @@
-"""Long tables: rows 17 and 22 of the acceptance table, as far as they concern one mask."""
+"""Long tables; rows 17 and 22 are in acceptance/."""
 
 import gzip
 
@@ -72,19 +72,6 @@ def test_what_a_mask_gives_is_read_back():
     assert back.to_dense().to_numpy().tolist() == [[0.5, -1], [0, 2]]
 
 
-@pytest.mark.parametrize("mark", [",", "\t"])
-def test_row_17_names_stay_the_text_they_are(tmp_path, mark):
-    names = ["nan", "NA", "NULL", "TRUE", "1e5", "007", "7157", "None", "inf", "1-Mar", "#N/A"]
-    lines = [mark.join(["gene", "pathway"]), *(mark.join([name, "1e5 NA"]) for name in names)]
-    mask = read(tmp_path, "\n".join(lines))
-    assert mask.to_sets() == {"1e5 NA": names}
-
-
-def test_row_17_entrez_numbers_of_a_frame_become_text():
-    mask = bm.read_edges(pd.DataFrame({"gene": [7157, 472], "pathway": [1, "NA"]}))
-    assert mask.to_sets() == {"1": ["7157"], "NA": ["472"]}
-
-
 def test_names_of_a_frame_that_are_no_names_are_all_reported():
     frame = pd.DataFrame({"gene": [7157.0, np.nan, None, True, " ", "ok"], "pathway": ["P"] * 6})
     with pytest.raises(ReadError) as caught:
@@ -94,39 +81,14 @@ def test_names_of_a_frame_that_are_no_names_are_all_reported():
     assert "dtype=str, keep_default_na=False" in caught.value.hint
 
 
-def test_row_22_a_missing_column(tmp_path):
-    error = refused(tmp_path, "\ngene,set\nTP53,P1\n")
-    assert (error.code, error.line) == ("E-COLUMN", 2)
-    assert "found ['gene', 'set']" in str(error)
-    with pytest.raises(ReadError, match=r"found \['a'\]"):
-        bm.read_edges(pd.DataFrame({"a": ["x"]}))
+def test_self_loops_are_an_error_or_kept(tmp_path):
+    with pytest.raises(ArgumentError, match="received 'drop'"):
+        read(tmp_path, CLEAN, on_self_loop="drop")
 
 
-def test_row_22_a_column_twice(tmp_path):
+def test_a_column_twice(tmp_path):
     error = refused(tmp_path, "gene,pathway,gene\nTP53,P1,x\n")
     assert (error.code, error.column) == ("E-COLUMN", "gene")
-
-
-def test_row_22_self_loops(tmp_path):
-    content = "source,target\nTP53,ATM\nTP53,TP53\n"
-    error = refused(tmp_path, content)
-    assert (error.code, error.line, error.genes) == ("E-SELF-LOOP", 3, ["TP53"])
-    assert read(tmp_path, content, on_self_loop="keep").to_sets() == {"TP53": ["ATM", "TP53"]}
-    with pytest.raises(ArgumentError, match="received 'drop'"):
-        read(tmp_path, content, on_self_loop="drop")
-
-
-def test_row_22_repeated_edges_are_kept_once_and_noted(tmp_path):
-    mask = read(tmp_path, CLEAN + "TP53,P1\n")
-    assert mask.to_sets() == SETS
-    assert not mask.weighted
-    assert mask.report.to_numpy().tolist() == [["kept once", "TP53 -> P1", "also on line 2", 5]]
-
-
-def test_row_22_repeated_edges_with_other_weights_are_refused(tmp_path):
-    error = refused(tmp_path, "gene,pathway,weight\nA,P,1\nB,P,1\nA,P,-1\n")
-    assert (error.code, error.line, error.genes) == ("E-DUPLICATE", 4, ["A"])
-    assert "edge A -> P has weight -1 here and 1 on line 2" in str(error)
 
 
 def test_weights(tmp_path):

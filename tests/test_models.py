@@ -164,25 +164,6 @@ def test_without_a_seed_kerass_own_decides(small_mask):
     np.testing.assert_array_equal(weights(), first)
 
 
-def test_permuted_genes_and_pathways_train_to_the_same_network_by_name(small_mask, small_data):
-    X, y = small_data
-    genes, pathways = small_mask.genes[[5, 2, 7, 0, 1, 6, 3, 4]], small_mask.pathways[::-1]
-    shuffled = small_mask.select(genes, pathways)
-
-    def trained(mask):
-        model = bm.build_model(mask, learning_rate=0.05, seed=2)
-        model.fit(X[mask.genes].to_numpy(), y, epochs=3, batch_size=16, shuffle=False, verbose=0)
-        edges = bm.edge_weights(model).set_index(["gene", "pathway"])["weight"].sort_index()
-        return edges, bm.pathway_activity(model, X), model(X[mask.genes].to_numpy()).numpy()
-
-    edges, activity, predicted = trained(small_mask)
-    edges_2, activity_2, predicted_2 = trained(shuffled)
-    assert list(edges.index) == list(edges_2.index)
-    np.testing.assert_allclose(edges, edges_2, atol=1e-6)
-    np.testing.assert_allclose(activity, activity_2[activity.columns], atol=1e-6)
-    np.testing.assert_allclose(predicted, predicted_2, atol=1e-6)
-
-
 # ------------------------------------------------------------------ many networks as one
 
 

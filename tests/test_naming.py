@@ -2,7 +2,6 @@
 
 import pytest
 
-import biomask as bm
 from biomask.masks import naming
 from biomask.masks.naming import candidates, excel_genes, kind_of, probable_cause
 from biomask.masks.symbols import PREDECESSOR, SUCCESSOR
@@ -253,12 +252,3 @@ def test_case_is_never_offered_across_species():
 def test_a_rare_difference_is_no_cause():
     mask = [f"GENE{i}" for i in range(100)]
     assert probable_cause(["gene1", "FOO"], mask) == ""
-
-
-def test_cause_of_each_fixture_reaches_the_error():
-    mask = bm.Mask.from_sets({"P": HUMAN})
-    import pandas as pd
-
-    data = pd.DataFrame([[1.5] * 4], columns=["Trp53", "Brca1", "Mdm2", "Gapdh"])
-    with pytest.raises(bm.AlignmentError, match="Probable cause: species"):
-        bm.align(mask, data)

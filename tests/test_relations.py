@@ -187,13 +187,6 @@ def test_all_problems_come_together(tmp_path):
     ]
 
 
-def test_a_cycle_is_printed_with_its_names(tmp_path):
-    error = refused(tmp_path, REACTOME + "R-HSA-3\tR-HSA-1\n")
-    around = ["Cell cycle", "Mitosis, late", "007"]
-    turns = [" -> ".join([*around[i:], *around[:i], around[i]]) for i in range(3)]
-    assert sum(f"circle: {turn} (" in str(error) for turn in turns) == 1
-
-
 def test_unknown_ids_are_shown_beside_the_known(tmp_path):
     text = str(refused(tmp_path, "x\ty\n"))
     assert "none of the 2 pathways of the relations, such as 'y', 'x', is among" in text
