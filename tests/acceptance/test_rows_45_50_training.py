@@ -19,7 +19,8 @@ BATCHES = 4  # of 12 samples
 class MaskHolds(keras.callbacks.Callback):
     """After every batch: what the layer multiplies by is exactly 0 off the mask.
 
-    Measured through the layer itself: the rows of the kernel are its answers to unit vectors.
+    Measured through the layer itself: the rows of the kernel are its answers to unit vectors, here
+    of a million units, so that no forbidden weight could vanish beside the bias.
     """
 
     def on_train_begin(self, logs=None):
@@ -28,7 +29,7 @@ class MaskHolds(keras.callbacks.Callback):
         self.start = self.layer.edges
 
     def on_train_batch_end(self, batch, logs=None):
-        unit = np.eye(len(self.allowed), dtype=np.float32)
+        unit = 1e6 * np.eye(len(self.allowed), dtype=np.float32)
         found = self.layer.pre_activation(unit) - self.layer.pre_activation(0 * unit)
         found = np.asarray(found).reshape(*self.allowed.shape[:1], -1, self.allowed.shape[1])
         assert (found.swapaxes(0, 1)[:, ~self.allowed] == 0).all()
