@@ -5,13 +5,14 @@ VENV_PYTHON := .venv/bin/python
 # Removed first and written last, so that an interrupted installation is started afresh.
 INSTALLED := .venv/.installed
 
-.PHONY: audit calibrate help .venv figures test lab lint bench
+.PHONY: audit calibrate fuzz help .venv figures test lab lint bench
 
 help:
 	@echo "make figures   run every notebook and write figures/"
 	@echo "make test      ruff and pytest, which runs the notebooks too"
 	@echo "make lab       open JupyterLab on notebooks/"
 	@echo "make calibrate  the checks of the statistics on many data sets; an hour"
+	@echo "make fuzz      every reader on damaged files, 20 minutes"
 	@echo "make lint      ruff only"
 	@echo "make bench     every benchmark, an hour; writes benchmarks/results/"
 	@echo "make audit     known flaws of the locked packages, and of biomask's own code"
@@ -59,3 +60,8 @@ calibrate: .venv
 audit: .audit/.installed
 	@.audit/bin/bandit -q -r biomask
 	@.audit/bin/pip-audit --requirement requirements.lock --no-deps --disable-pip
+
+# FUZZFLAGS=60 for an hour of each; atheris, where it is installed, follows hypothesis
+FUZZFLAGS ?= 10
+fuzz: .venv
+	@$(VENV_PYTHON) tests/fuzz/run.py $(FUZZFLAGS)
