@@ -57,9 +57,10 @@ calibrate: .venv
 	@.audit/bin/python -m pip install -qq --disable-pip-version-check pip-audit bandit
 	@touch $@
 
+# --strict: a package that could not be looked up is a failure, not a pass.
 audit: .audit/.installed
 	@.audit/bin/bandit -q -r biomask
-	@.audit/bin/pip-audit --requirement requirements.lock --no-deps --disable-pip
+	@.audit/bin/pip-audit --strict --requirement requirements.lock --no-deps --disable-pip
 
 # FUZZFLAGS=60 for an hour of each; atheris, where it is installed, follows hypothesis
 FUZZFLAGS ?= 10

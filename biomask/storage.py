@@ -69,7 +69,7 @@ def atomic_write(path: str | Path, *, overwrite: bool = True) -> Iterator[Path]:
             code="E-WRITE",
             file=path,
             hint="The previous file, if there was one, is untouched. Check that the folder exists, "
-            "may be written to and has space.",
+            "may be written to and has space, and that the name is not too long.",
         ) from error
     finally:
         if temporary is not None:
@@ -185,7 +185,7 @@ def check_manifest(
             f"the file has schema {found}, this biomask reads up to {schema}",
             code="E-SCHEMA",
             file=path,
-            hint=f"It needs biomask {f'>= {written_by}' if written_by else 'of a later release'}.",
+            hint=f"It needs {f'biomask >= {written_by}' if written_by else 'a later biomask'}.",
         )
 
 
@@ -267,7 +267,8 @@ def check_unpacked_size(unpacked: int, packed: int, path: str | Path) -> None:
             f"{packed} bytes would unpack to {unpacked} or more",
             code="E-BOMB",
             file=path,
-            hint=f"The limits are {MAX_BYTES >> 30} GiB and {MAX_RATIO} times the file's size.",
+            hint=f"The limits are {MAX_BYTES >> 30} GiB and {MAX_RATIO} times the file's size. "
+            "If you know and trust the file, unpack it yourself first.",
         )
 
 

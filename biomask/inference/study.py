@@ -167,6 +167,8 @@ def load_study(path: str | Path) -> Study:
         )
     except Exception as error:  # what pandas and NumPy raise for nonsense is of every kind
         why = error.problem if isinstance(error, BiomaskError) else repr(error)
+        if isinstance(error, KeyError):
+            why = f"{error} is missing"
         raise StorageError(
             f"the study inside is damaged: {why}",
             code="E-STUDY-FILE",
