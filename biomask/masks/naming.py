@@ -252,8 +252,7 @@ def probable_cause(
         )
     if data_kind == "Ensembl ids":
         return _ensembl_cause(data_names, mask_names)
-    if proposed is None:
-        proposed = candidates(data_names, mask_names, among=among)
+    proposed = candidates(data_names, mask_names, among=among) if proposed is None else proposed
     counts = Counter(candidate.why for candidate in proposed)
     shares = {why: count / len(mask_names) for why, count in counts.items()}
     shares[CASE] = _shared(data_names, mask_names, str.casefold)
