@@ -159,6 +159,8 @@ def test_clones_in_scientific_notation():
 def test_numbers_are_serials_only_where_names_are_not_numbers():
     assert candidates(["43891", "TP53", "BRCA1"], ["MARCHF1"])[0].candidate == "MARCHF1"
     assert candidates(["43891", "7157", "672"], ["MARCHF1"]) == []
+    assert candidates(["43891"], ["MARCHF1"]) == []
+    assert candidates(["43891"], ["MARCHF1"], among=["43891", "TP53", "BRCA1"])
 
 
 # ------------------------------------------------------------------------ candidates

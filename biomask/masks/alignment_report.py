@@ -186,7 +186,7 @@ def build_report(
     coverage = pd.DataFrame({"size": sizes, "present": present}, index=mask.pathways)
     coverage["coverage"] = present / np.maximum(sizes, 1)
     coverage["kept"] = kept
-    proposed = candidates(extra, absent)
+    proposed = candidates(extra, absent, among=names)
     entries = [
         *log,
         *(Entry("dropped", "mask", gene, detail="not in the data") for gene in absent),
@@ -201,5 +201,5 @@ def build_report(
         entries=entries,
         n_samples=n_samples,
         state=state,
-        cause=probable_cause(extra, absent, proposed),
+        cause=probable_cause(extra, absent, proposed, among=names),
     )

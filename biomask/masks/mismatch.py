@@ -35,7 +35,7 @@ def little_overlap(
         return transposed
     found = int(there.sum())
     absent, extra = mask.genes[~there], names[~names.isin(mask.genes)]
-    cause = probable_cause(extra, absent) or "unknown; compare the names above."
+    cause = probable_cause(extra, absent, among=names) or "unknown; compare the names above."
     elsewhere = _matching_column(mask, there, data)
     share = f"{found} of the mask's {len(there)} genes ({there.mean():.1%})"
     coverage = present_sizes(mask, there) / np.maximum(mask.sizes().to_numpy(), 1)
@@ -59,7 +59,8 @@ def little_overlap(
 
 def missing_genes(mask: Mask, names: pd.Index, there: np.ndarray) -> AlignmentError:
     """For new data that lack genes of an aligned mask."""
-    cause = probable_cause(names[~names.isin(mask.genes)], mask.genes[~there])
+    extra = names[~names.isin(mask.genes)]
+    cause = probable_cause(extra, mask.genes[~there], among=names)
     offer = 'fill="train_mean" gives them their mean in the first data.' if there.any() else ""
     return AlignmentError(
         f"{int((~there).sum())} of {len(there)} genes of the mask are not in the new data",

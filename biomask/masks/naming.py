@@ -170,13 +170,20 @@ def _in_scientific(gene: str, shown: str) -> bool:
 # ------------------------------------------------------------------------ candidates
 
 
-def candidates(data_names: Iterable[str], mask_names: Collection[str]) -> list[Candidate]:
+def candidates(
+    data_names: Iterable[str], mask_names: Collection[str], *, among: Sequence[str] = ()
+) -> list[Candidate]:
     """Pairs of an unmatched name of the data and the unmatched mask name it probably means.
 
     Nothing is applied: pass the ones you believe as ``rename=``.
+
+    Parameters
+    ----------
+    among : sequence of str, optional
+        All names of the data: only where most of these are numbers is a number a gene's.
     """
     names, mask_names = list(data_names), dict.fromkeys(mask_names)
-    serials = kind_of(names) != "Entrez ids"
+    serials = _kind_among(names, among) != "Entrez ids"
     by_look = {plain(name): name for name in mask_names}
     by_dash = {_one_dash(name): name for name in mask_names}
     found = []
@@ -210,10 +217,17 @@ def kind_of(names: Sequence[str]) -> str:
     return "gene symbols"
 
 
+def _kind_among(names: Sequence[str], among: Sequence[str]) -> str:
+    kind = kind_of(names)
+    return kind_of(among) if kind == "Entrez ids" and len(among) else kind
+
+
 def probable_cause(
     data_names: Sequence[str],
     mask_names: Sequence[str],
     proposed: Sequence[Candidate] | None = None,
+    *,
+    among: Sequence[str] = (),
 ) -> str:
     """Why so few of the mask's names are among the data's, in a sentence; "" when unknown.
 
@@ -223,12 +237,14 @@ def probable_cause(
         The names of each side that have no partner on the other.
     proposed : sequence of Candidate, optional
         Their `candidates`, when they are known already.
+    among
+        As in `candidates`.
     """
     if not len(data_names) or not len(mask_names):
         return ""
     if list(data_names) == [str(i) for i in range(len(data_names))]:
         return "the columns of the data are numbered, not named; set them to the gene names."
-    data_kind, mask_kind = kind_of(data_names), kind_of(mask_names)
+    data_kind, mask_kind = _kind_among(data_names, among), kind_of(mask_names)
     if data_kind != mask_kind:
         return (
             f"the data have {data_kind} where the mask has {mask_kind}; translate one into the "
@@ -236,7 +252,7 @@ def probable_cause(
         )
     if data_kind == "Ensembl ids":
         return _ensembl_cause(data_names, mask_names)
-    proposed = candidates(data_names, mask_names) if proposed is None else proposed
+    proposed = candidates(data_names, mask_names, among=among) if proposed is None else proposed
     counts = Counter(candidate.why for candidate in proposed)
     shares = {why: count / len(mask_names) for why, count in counts.items()}
     shares[CASE] = _shared(data_names, mask_names, str.casefold)
