@@ -24,6 +24,7 @@ PARTS = (
     "studies",
     "soak",
     "explorer",
+    "reading",
 )
 
 

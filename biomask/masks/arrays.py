@@ -19,6 +19,7 @@ from biomask.masks.text import NUMPY, reading
 from biomask.storage import unzip
 
 NAMES = ("genes", "pathways")
+_AGAIN = "Write the file again from its source."
 _LONGEST = 10_000_000  # rows or columns; a damaged shape must not make us invent that many names
 _LAYOUTS = {
     "csc": ("data", "indices", "indptr"),
@@ -90,12 +91,14 @@ def labelled_mask(
             f"a mask needs a 2-D matrix of genes x pathways, found shape {matrix.shape}",
             code="E-MASK-SHAPE",
             file=path,
+            hint="Save one 2-D array, genes in rows; np.squeeze drops sides of length 1.",
         )
     if max(matrix.shape) > _LONGEST:
         raise ReadError(
             f"shape {tuple(matrix.shape)} is beyond {_LONGEST:,} genes or pathways",
             code="E-NPZ",
             file=path,
+            hint=_AGAIN,
         )
     notes, both = list(notes), []
     for kind, count in zip(NAMES, matrix.shape, strict=True):
@@ -122,12 +125,17 @@ def _names(array: np.ndarray, kind: str, path: str | Path) -> list[str]:
             code="E-NPZ",
             file=path,
             column=kind,
+            hint="Save names as text: np.array(names, dtype=str).",
         )
     try:
         return [name.decode() if isinstance(name, bytes) else str(name) for name in array.tolist()]
     except (ValueError, SystemError) as error:  # no UTF-8, numbers beyond Unicode
         raise ReadError(
-            f"{kind} holds text that is damaged: {error}", code="E-NPZ", file=path, column=kind
+            f"{kind} holds text that is damaged: {error}",
+            code="E-NPZ",
+            file=path,
+            column=kind,
+            hint=_AGAIN,
         ) from error
 
 
@@ -158,7 +166,12 @@ def _sparse(arrays: Mapping[str, np.ndarray], path: str | Path) -> sparse.sparra
         )
     missing = [name for name in (*wanted, "shape") if name not in arrays]
     if missing:
-        raise ReadError(f"the file lacks {', '.join(missing)}", code="E-NPZ", file=path)
+        raise ReadError(
+            f"the file lacks {', '.join(missing)}",
+            code="E-NPZ",
+            file=path,
+            hint="Write it with scipy.sparse.save_npz.",
+        )
     data = _numbers(arrays["data"], path)
     first, second = (_positions(arrays[name], name, path) for name in wanted[1:])
     shape = _shape(arrays["shape"], path)
@@ -172,7 +185,7 @@ def _sparse(arrays: Mapping[str, np.ndarray], path: str | Path) -> sparse.sparra
             f"the sparse matrix is damaged: {getattr(error, 'problem', error)}",
             code="E-NPZ",
             file=path,
-            hint="Write the file again from its source.",
+            hint=_AGAIN,
         ) from error
     return matrix if layout == "csc" else matrix.T
 
@@ -184,6 +197,7 @@ def _shape(array: np.ndarray, path: str | Path) -> tuple[int, int]:
             f"shape must be two numbers from 1 to {_LONGEST:,}, found {sides or array.dtype}",
             code="E-NPZ",
             file=path,
+            hint=_AGAIN,
         )
     return sides[0], sides[1]
 
@@ -196,16 +210,22 @@ def _positions(array: np.ndarray, name: str, path: str | Path) -> np.ndarray:
             code="E-NPZ",
             file=path,
             column=name,
+            hint=_AGAIN,
         )
     if array.size and (array.min() < 0 or array.max() > np.iinfo(np.int64).max):
-        raise ReadError(f"{name} holds {array.min()}", code="E-NPZ", file=path, column=name)
+        raise ReadError(
+            f"{name} holds {array.min()}", code="E-NPZ", file=path, column=name, hint=_AGAIN
+        )
     return array.astype(np.int64)
 
 
 def _numbers(array: np.ndarray, path: str | Path) -> np.ndarray:
     if array.dtype.kind not in "biuf":
         raise ReadError(
-            f"a mask must hold numbers, found dtype {array.dtype}", code="E-MASK-VALUE", file=path
+            f"a mask must hold numbers, found dtype {array.dtype}",
+            code="E-MASK-VALUE",
+            file=path,
+            hint="Save 0 and 1, or weights, as numbers: array.astype(float).",
         )
     if array.dtype.kind == "b":
         return array.view(np.uint8)  # a damaged file may hold other bytes than 0 and 1
@@ -227,7 +247,13 @@ def array_from_bytes(raw: bytes, path: str | Path, *, member: str | None = None)
     """
     place = "" if member is None else f"member {member!r}: "
     if not raw.startswith(NUMPY):
-        raise ReadError(f"{place}not a NumPy array", code="E-NPZ", file=path, column=member)
+        raise ReadError(
+            f"{place}not a NumPy array",
+            code="E-NPZ",
+            file=path,
+            column=member,
+            hint="Save arrays only: np.savez(path, mask=..., genes=..., pathways=...).",
+        )
     stream = io.BytesIO(raw)
     try:
         read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
@@ -237,7 +263,7 @@ def array_from_bytes(raw: bytes, path: str | Path, *, member: str | None = None)
             f"{place}the header of the array is damaged ({error})",
             code="E-NPY",
             file=path,
-            hint="Write the file again from its source.",
+            hint=_AGAIN,
         ) from error
     if dtype.hasobject:
         raise ReadError(

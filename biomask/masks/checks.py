@@ -19,6 +19,7 @@ def unique_names(names: Iterable[Hashable], expected: int, kind: str) -> pd.Inde
         raise MaskError(
             f"{kind} names must be a list of names, received the single text {names!r}",
             code="E-MASK-NAMES",
+            hint="Put it in a list.",
         )
     names = list(names)
     if len(names) != expected:
@@ -38,7 +39,11 @@ def unique_names(names: Iterable[Hashable], expected: int, kind: str) -> pd.Inde
     index = pd.Index([str(name) for name in names], dtype=object, name=kind)
     if (index == "").any():
         places = listed(np.flatnonzero(index == "") + 1)
-        raise MaskError(f"{kind} names are empty at positions {places}", code="E-MASK-NAMES")
+        raise MaskError(
+            f"{kind} names are empty at positions {places}",
+            code="E-MASK-NAMES",
+            hint="Name them, or leave them out.",
+        )
     if not index.is_unique:
         repeated = index[index.duplicated()].unique()
         places = [(np.flatnonzero(index == name) + 1).tolist() for name in repeated[:10]]
@@ -66,7 +71,9 @@ def numeric_matrix(array) -> np.ndarray:
             values = values.astype(np.float64)
         except (TypeError, ValueError) as error:
             raise MaskError(
-                f"a mask must hold numbers, received dtype {values.dtype}", code="E-MASK-VALUE"
+                f"a mask must hold numbers, received dtype {values.dtype}",
+                code="E-MASK-VALUE",
+                hint="Pass 0 and 1, or weights, as numbers: array.astype(float).",
             ) from error
     return values
 
@@ -102,6 +109,7 @@ def check_edges(matrix: sparse.csc_array, genes: pd.Index) -> None:
             f"{int(wrong.sum())} edge weights are not finite",
             code="E-MASK-VALUE",
             genes=genes[np.unique(matrix.indices[wrong])],
+            hint="Correct them, or set them to 0, which is no edge.",
         )
 
 
@@ -131,6 +139,7 @@ def positions(index: pd.Index, names: Iterable[str], kind: str) -> np.ndarray:
             f"{kind}s are asked for twice",
             code="E-MASK-DUPLICATE",
             genes=names[names.duplicated()].unique(),
+            hint="Ask for each once.",
         )
     found = index.get_indexer(names)
     if (found < 0).any():

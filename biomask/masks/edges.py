@@ -154,6 +154,7 @@ def _text_records(table: Table, columns: _Columns) -> Iterator[_Record | Biomask
                 code="E-RAGGED",
                 file=table.path,
                 line=line,
+                hint="Give every row the same fields.",
             )
         else:
             weight = 1 if columns.weight is None else cells[columns.weight]
@@ -249,7 +250,12 @@ class _Edges:
 
     def mask(self, notes: list[Note]) -> Mask:
         if not self.edges:
-            raise ReadError("the table has a header and no rows", code="E-EMPTY", file=self.path)
+            raise ReadError(
+                "the table has a header and no rows",
+                code="E-EMPTY",
+                file=self.path,
+                hint="A row is one connection: a gene and a pathway.",
+            )
         rows, cols = np.array(list(self.edges), dtype=np.int64).T
         weights = np.array([weight for weight, _ in self.edges.values()], dtype=np.float32)
         matrix = sparse.coo_array(

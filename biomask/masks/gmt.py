@@ -76,7 +76,9 @@ def read_gmt(
         parser.line(number, line)
     raise_together(parser.problems)
     if not parser.sets:
-        raise ReadError("no gene set in the file", code="E-EMPTY", file=path)
+        raise ReadError(
+            "no gene set in the file", code="E-EMPTY", file=path, hint="Download or write it again."
+        )
     names = np.array(list(genes), dtype=object)
     sets, notes = _without_repeats(parser.sets, on_duplicate, path, names)
     _warn_without_descriptions(sets, genes, path)

@@ -55,7 +55,9 @@ class Table:
         self._rows = self._read(text, _delimiter(text, path))
         header = next(self._rows, None)
         if header is None:
-            raise ReadError("no row in the table", code="E-EMPTY", file=path)
+            raise ReadError(
+                "no row in the table", code="E-EMPTY", file=path, hint="Write it again."
+            )
         self.header = header
 
     def __iter__(self) -> Iterator[Row]:
@@ -89,7 +91,7 @@ class Table:
 def _delimiter(text: str, path: str | Path) -> str:
     first = next((line for line in text.split("\n", 100) if not is_blank(line)), "")
     if not first:
-        raise ReadError("no row in the table", code="E-EMPTY", file=path)
+        raise ReadError("no row in the table", code="E-EMPTY", file=path, hint="Write it again.")
     if "\t" in first:
         return "\t"
     if first.count(",") and first.count(",") >= first.count(";"):
@@ -127,7 +129,9 @@ def matrix_from_text(text: str, path: str | Path, *, weighted: bool) -> Mask:
     table = Table(text, path)
     first = list(islice(table, _PEEK))
     if not first:
-        raise ReadError("the table has a header and no rows", code="E-EMPTY", file=path)
+        raise ReadError(
+            "the table has a header and no rows", code="E-EMPTY", file=path, hint="A row is a gene."
+        )
     width = len(table.header.cells)
     bare = all(len(row.cells) == width + 1 for row in first)
     pathways = table.header.cells if bare else table.header.cells[1:]

@@ -86,7 +86,12 @@ def read_bytes(path: str | Path) -> bytes:
     with reading(path):
         size = path.stat().st_size
         if path.is_dir():
-            raise ReadError("this is a folder, not a file", code="E-READ", file=path)
+            raise ReadError(
+                "this is a folder, not a file",
+                code="E-READ",
+                file=path,
+                hint="Pass the path of a file in it.",
+            )
         check_unpacked_size(size, size, path)
         raw = path.read_bytes()
         if raw.startswith(GZIP):
@@ -152,7 +157,12 @@ def decode(raw: bytes, path: str | Path, *, kind: str, encoding: str) -> str:
             hint="The download was probably an error or login page; open the file and see.",
         )
     if what:
-        raise ReadError(f"this is {what}, not {kind}", code="E-FORMAT", file=path)
+        raise ReadError(
+            f"this is {what}, not {kind}",
+            code="E-FORMAT",
+            file=path,
+            hint="Unpack it, or pass it to the function that reads such files.",
+        )
     codec = _codec(encoding)
     _check_mark(raw, path, codec)
     try:

@@ -37,6 +37,7 @@ def read_varm(
     ----------
     adata : AnnData or path
         A path is that of an ``.h5ad`` file, of which only ``var``, ``varm`` and ``uns`` are read.
+        Damage in a few places makes the HDF5 library read for ever, whoever calls it: interrupt.
     key : str
         Name of the matrix: a DataFrame, whose columns are the pathways, or a dense or sparse
         array.
@@ -76,7 +77,12 @@ def _pathway_names(
     """The names of the columns, None if nothing names them, and where they are from."""
     if isinstance(pathways, str):
         if pathways not in uns:
-            raise ReadError(f"uns has no key {pathways!r}", code="E-KEY", file=path)
+            raise ReadError(
+                f"uns has no key {pathways!r}",
+                code="E-KEY",
+                file=path,
+                hint="Pass the names as a list, or the key of a list in uns.",
+            )
         return list(uns[pathways]), [_named_by(pathways)]
     if pathways is not None:
         return list(pathways), []
@@ -117,13 +123,23 @@ def _from_file(
 
     with reading(path), Path(path).open("rb") as raw:
         if raw.read(len(HDF5)) != HDF5:
-            raise ReadError("this is not an HDF5 file, so no h5ad", code="E-H5AD", file=path)
+            raise ReadError(
+                "this is not an HDF5 file, so no h5ad",
+                code="E-H5AD",
+                file=path,
+                hint="bm.read_matrix reads tables and arrays, bm.read_gmt gene sets.",
+            )
     try:
         with h5py.File(path, "r") as file:
             _check_inside(file, path)
             for group in ("var", "varm"):
                 if group not in file:
-                    raise ReadError(f"no {group} in the file", code="E-H5AD", file=path)
+                    raise ReadError(
+                        f"no {group} in the file",
+                        code="E-H5AD",
+                        file=path,
+                        hint="Write it with AnnData.write_h5ad.",
+                    )
             _check_key(key, file["varm"], path)
             with reading(path):
                 _check_size(file, [f"varm/{key}", "var", *(f"uns/{name}" for name in wanted)], path)
