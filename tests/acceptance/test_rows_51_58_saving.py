@@ -530,7 +530,7 @@ def test_row_58_long_and_unicode_paths(writers, tmp_path, kind):
 
 
 def test_row_58_without_a_home(tmp_path):
-    """HOME unset, or of another: everything is read and written all the same."""
+    """No folder where HOME points, and none can be made: all is read and written the same."""
     code = """
 import sys
 from pathlib import Path
@@ -542,11 +542,13 @@ study.save(folder / "a.biomask")
 bm.save_model(model, folder / "a.keras")
 bm.save_figure(plt.figure(figsize=(1, 1)), "a", study.scores, folder=folder)
 """
-    command = [sys.executable, "-W", "ignore", "-c", code, str(STUDY), str(MODEL), str(tmp_path)]
-    environment = {**os.environ, "HOME": "/nonexistent"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    folder, spare, file = tmp_path / "written", tmp_path / "spare", tmp_path / "file"
+    folder.mkdir(), spare.mkdir(), file.touch()
+    home = str(file / "home")  # below a file: not even root can make it
+    places = {"HOME": home, "TMPDIR": str(spare), "KERAS_HOME": str(spare)}
+    command = [sys.executable, "-W", "ignore", "-c", code, str(STUDY), str(MODEL), str(folder)]
+    done = subprocess.run(command, env={**os.environ, **places}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert sorted(path.suffix for path in tmp_path.iterdir()) == sorted(
-        [".biomask", ".csv", ".keras", ".pdf", ".png"]
-    )
-    assert (tmp_path / "a.biomask").read_bytes() == STUDY.read_bytes()
+    suffixes = sorted(path.suffix for path in folder.iterdir())
+    assert suffixes == [".biomask", ".csv", ".keras", ".pdf", ".png"]
+    assert (folder / "a.biomask").read_bytes() == STUDY.read_bytes()
