@@ -8,6 +8,7 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+from alignment_case import SETS, align, frame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -16,24 +17,10 @@ import biomask as bm
 from biomask.masks.expression import state_of
 from biomask.masks.matrices import as_frame
 
-SETS = {"P1": ["A", "B", "C"], "P2": ["C", "D"], "P3": ["E"], "P4": ["A", "F", "G", "H"]}
-
 
 @pytest.fixture
 def mask():
     return bm.Mask.from_sets(SETS)
-
-
-def frame(genes, n=4, seed=0):
-    """Positive, neither whole nor equal in total, so that nothing is worth a warning."""
-    values = np.random.default_rng(seed).uniform(2.5, 9, (n, len(genes)))
-    return pd.DataFrame(values, index=[f"s{i}" for i in range(n)], columns=list(genes))
-
-
-def align(mask, data, **options):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", bm.BiomaskWarning)
-        return bm.align(mask, data, **{"min_genes": 1, "max_genes": None, **options})
 
 
 # ------------------------------------------------------------------------ the result

@@ -348,6 +348,9 @@ def test_an_outcome_that_is_a_number_is_drawn_against_activity(study):
     points = shown.figure.axes[0].collections[0].get_offsets()
     np.testing.assert_array_equal(points[:, 0], np.arange(12))
     np.testing.assert_array_equal(points[:, 1], study.activity["Twin one"])
+    assert shown.figure.axes[0].get_xlabel() == "outcome"
+    named = regression.replace(settings=settings | {"outcome": "age"})
+    assert drawn(named, "Twin one")["activity"].figure.axes[0].get_xlabel() == "age"
     bm.explore(regression).choose("Twin two")
 
 

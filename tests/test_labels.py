@@ -235,3 +235,12 @@ def test_a_label_among_the_genes_is_named(mask, task):
         read_samples(mask, X, y, task)
     with pytest.warns(BiomaskWarning, match="labels are among the genes: 'g1' follow y exactly"):
         read_samples(mask, X.assign(g1=5 - 3 * y), y, task)
+
+
+def test_the_outcome_keeps_the_name_it_came_with(mask, data):
+    y = series([1.0, 2.0, 0.5, 3.0, 2.5, 4.0]).rename("age")
+    assert read_samples(mask, data, y, "regression").outcome == "age"
+    assert read_samples(mask, data, y.to_frame(), "regression").outcome == "age"
+    assert read_samples(mask, data, y.to_numpy(), "regression").outcome is None
+    y = pd.DataFrame({"time": y, "event": 1})
+    assert read_samples(mask, data, y, "survival").outcome is None

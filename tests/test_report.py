@@ -471,6 +471,21 @@ def test_direction_of_several_classes_and_of_numbers():
     assert [row[-1] for row in rows(html)[1:]] == ["→\xa0higher", "→\xa0lower", "–"]
 
 
+def test_a_number_is_called_by_its_name_where_it_has_one():
+    settings = {"task": "regression", "classes": []}
+    assert report_text.heading(make_study(settings=settings)) == "Pathways that predict the outcome"
+    named = make_study(settings=settings | {"outcome": "age"})
+    assert report_text.heading(named) == "Pathways that predict age"
+
+
+def test_a_hierarchy_is_compared_as_one_layer():
+    study = make_study()
+    assert "compare_models(\n    mask, X, y" in report_methods.compare_call(study)
+    above = pd.DataFrame({"child": ["A"], "parent": ["top"]})
+    deep = study.replace(mask=bm.Hierarchy.from_sets(study.mask, above))
+    assert "compare_models(\n    mask.flatten(), X, y" in report_methods.compare_call(deep)
+
+
 def test_decimals_have_no_negative_zero():
     assert report_tables.decimals(-0.0004, 3) == "0.000"
     assert report_tables.decimals(-0.004, 3) == "−0.004"
