@@ -1,7 +1,7 @@
 """The independent pieces of a cross-fit: one fold, some label vectors, every seed.
 
-A block is trained, measured on the held-out samples and written to a folder; a run that was
-interrupted goes on from the blocks that are there.
+A block is trained and measured on the held-out samples, here or by another process; whoever asked
+for it keeps it in a folder, and a run that was interrupted goes on from the blocks that are there.
 """
 
 from __future__ import annotations
@@ -97,6 +97,27 @@ class Block(NamedTuple):
         return f"fold{self.fold:02d}_labels{self.first:05d}_units.zip"
 
 
+class Trained(NamedTuple):
+    """What a block found.
+
+    Attributes
+    ----------
+    arrays : dict of str to array
+        What the tables need.
+    units : dict of str to array, or None
+        ``edges`` and ``unit_bias`` of the networks, where edges are to be measured later.
+    """
+
+    arrays: dict[str, np.ndarray]
+    units: dict[str, np.ndarray] | None = None
+
+    def write(self, block: Block, folder: Path) -> None:
+        """Keep it: a block whose ``block.file`` is there is finished."""
+        if self.units is not None:
+            write_arrays(folder / block.units_file, self.units, block._asdict())
+        write_arrays(folder / block.file, self.arrays, block._asdict())
+
+
 class Part(NamedTuple):
     """A fold's scaled data, parted."""
 
@@ -128,11 +149,8 @@ def watched_share(n_training: float) -> float:
     return WATCHED if WATCHED * n_training >= MIN_WATCHED else 0.0
 
 
-def run_block(plan: Plan, block: Block, folder: Path) -> None:
-    """Train one block and write what it found, unless that is there already."""
-    path = folder / block.file
-    if path.exists():
-        return
+def run_block(plan: Plan, block: Block) -> Trained:
+    """Train one block, and what it found."""
     part = split(plan, block.fold)
     Y = _label_columns(plan, block)
     trainer = trainer_of(plan.mask, plan.settings, Y.shape[1])
@@ -162,8 +180,7 @@ def run_block(plan: Plan, block: Block, folder: Path) -> None:
     if block.first == 0:
         arrays |= _of_real_labels(plan, part, held.first(len(plan.seeds)))
     units = {"edges": held.edges, "unit_bias": trainer.unit_bias()}
-    write_arrays(folder / block.units_file, units, block._asdict())
-    write_arrays(path, arrays, block._asdict())
+    return Trained(arrays, units)
 
 
 def _of_real_labels(plan: Plan, part: Part, held: Held) -> dict[str, np.ndarray]:
@@ -179,23 +196,33 @@ def _of_real_labels(plan: Plan, part: Part, held: Held) -> dict[str, np.ndarray]
     }
 
 
-def edge_block(plan: Plan, block: Block, folder: Path, edges: np.ndarray) -> np.ndarray:
+def trained_networks(block: Block, folder: Path) -> dict[str, np.ndarray]:
+    """``edges``, ``unit_bias``, ``head`` and ``outputs`` of a block's networks."""
+    arrays = read_arrays(folder / block.file)
+    kept = {name: arrays[name] for name in ("head", "outputs")}
+    return kept | read_arrays(folder / block.units_file)
+
+
+def edge_block(
+    plan: Plan, block: Block, trained: dict[str, np.ndarray], edges: np.ndarray
+) -> np.ndarray:
     """Summed held-out ablation of some edges, the mean over seeds: float64, (labels, edges).
 
     Parameters
     ----------
+    trained : dict
+        `trained_networks` of this block.
     edges : int array
         Positions in the mask's order of edges.
     """
-    part, arrays = split(plan, block.fold), read_arrays(folder / block.file)
-    units = read_arrays(folder / block.units_file)
+    part = split(plan, block.fold)
     total = wired(plan.mask, plan.settings).edge_effects(
-        {**arrays, **units},
+        trained,
         part.X[part.held_out],
         part.X[part.training],
         _label_columns(plan, block)[part.held_out],
         edges,
-        lambda: trainer_of(plan.mask, plan.settings, units["edges"].shape[1]),
+        lambda: trainer_of(plan.mask, plan.settings, trained["edges"].shape[1]),
     )
     return total.reshape(plan.labels_a_block, len(plan.seeds), -1).mean(axis=1)
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
 from biomask import __version__
@@ -22,10 +21,12 @@ from biomask.inference.blocks import (
     labels_a_block,
     read_arrays,
     run_block,
+    trained_networks,
     watched_share,
 )
 from biomask.inference.checkpoint import digest, study_folder
 from biomask.inference.conditional import attainable, label_vectors
+from biomask.inference.engines import run_jobs
 from biomask.inference.folds import outer_folds
 from biomask.inference.labels import Samples, read_samples
 from biomask.inference.latent import TASK as AUTOENCODER
@@ -57,7 +58,7 @@ def crossfit(
     dropout: float = 0.5,
     l2: float = 1e-3,
     random_state: int = 0,
-    n_jobs: int = 1,
+    n_jobs: int | None = None,
     checkpoint: str | Path | None = None,
     progress: bool = True,
     *,
@@ -129,8 +130,9 @@ def crossfit(
         then have effects too.
     random_state : int
         The same call gives the same bytes, in whatever order samples, genes and pathways come.
-    n_jobs : int
-        Processes, through joblib: `joblib.parallel_config` sends the blocks elsewhere.
+    n_jobs : int, optional
+        Processes, through joblib; 1, or what `joblib.parallel_config` says, which may also send the
+        blocks to the machines of a Dask or Ray cluster. The result is the same to the byte.
     checkpoint : path, optional
         A folder for finished blocks: the same call goes on from there after an interruption.
     progress : bool
@@ -215,27 +217,25 @@ def make_plan(
     )
 
 
-def _run(run: Callable, plan: Plan, folder: Path, n_jobs: int, progress: bool) -> None:
+def _run(run: Callable, plan: Plan, folder: Path, n_jobs: int | None, progress: bool) -> None:
     """Train what is not in the folder yet."""
-    waiting = [block for block in plan.blocks if not (folder / block.file).exists()]
-    jobs = (delayed(run)(plan, block, folder) for block in waiting)
-    bar = tqdm(total=len(waiting), desc="networks", unit="block", disable=not progress)
-    with bar:
-        for _ in Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs):
-            bar.update()
+    waiting = [(block,) for block in plan.blocks if not (folder / block.file).exists()]
+    bar = tqdm(desc="networks", total=len(waiting), unit="block", disable=not progress)
+    for block, trained in run_jobs(run, plan, waiting, n_jobs, bar):
+        trained.write(block, folder)
 
 
 def _edge_effects(
-    plan: Plan, folder: Path, positions: np.ndarray, n_jobs: int, progress: bool
+    plan: Plan, folder: Path, positions: np.ndarray, n_jobs: int | None, progress: bool
 ) -> np.ndarray:
     """T of these edges for every label vector, shape (B + 1, E)."""
-    jobs = (delayed(edge_block)(plan, block, folder, positions) for block in plan.blocks)
-    results = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
-    bar = tqdm(results, total=len(plan.blocks), desc="edges", unit="block", disable=not progress)
+    jobs = ((block, trained_networks(block, folder), positions) for block in plan.blocks)
+    bar = tqdm(desc="edges", total=len(plan.blocks), unit="block", disable=not progress)
+    sums = dict(run_jobs(edge_block, plan, jobs, n_jobs, bar))
     total = np.zeros((len(plan.vectors), len(positions)))
-    for block, sums in zip(plan.blocks, bar, strict=True):
+    for block in plan.blocks:  # in this order, whichever came first
         rows = total[block.first : block.first + plan.labels_a_block]
-        rows += sums[: len(rows)]  # the last block is filled up
+        rows += sums[block][: len(rows)]  # the last block is filled up
     return total / len(plan.X)
 
 
