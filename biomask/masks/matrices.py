@@ -35,9 +35,7 @@ class Table(NamedTuple):
     rows: Callable[[int], np.ndarray]
 
 
-def as_frame(
-    X, genes: Iterable[str], *, what: str = "X", layer: str | None = None
-) -> pd.DataFrame:
+def as_frame(X, genes: Iterable[str], *, what: str = "X", layer: str | None = None) -> pd.DataFrame:
     """The values of `genes`, in that order, as float32.
 
     Parameters
