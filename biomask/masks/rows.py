@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from scipy import sparse
 
-READ = 1 << 24  # bytes of float32 that are made in one go
+READ = 1 << 25  # bytes of float32 that are made in one go
 NEAR = 1 << 18  # bytes between two rows below which reading them is quicker than a second call
 CACHED = 1 << 18  # elements that are scaled at a time: they stay in cache
 LARGEST = 10  # deviations from the mean beyond which nothing goes
@@ -180,23 +180,24 @@ class Rows:
 
 
 def batches(X: np.ndarray | Rows, size: int | None = None) -> Iterator[tuple]:
-    """(where, float32 rows) in pieces of `size`, or of what is read in one go.
+    """(where, float32 rows) in pieces of `size`.
 
     An array comes in its own order, and whole without `size`; `where` is a slice. Rows on disk come
-    in the order of the disk, the next ones read meanwhile; `where` is an int array of positions.
+    in the order of the disk, the next ones read meanwhile, and no more of them than are read in one
+    go; `where` is an int array of positions.
     """
     if not isinstance(X, Rows):
         size = size or max(1, len(X))
         yield from ((slice(i, i + size), X[i : i + size]) for i in range(0, len(X), size))
         return
     order = np.argsort(X.rows, kind="stable")
-    fitting = max(1, READ // (4 * max(1, X.shape[1])))
-    step = fitting if size is None else max(1, fitting // size) * size
+    step = max(1, READ // (4 * max(1, X.shape[1])))
+    size = min(size or step, step)
+    step -= step % size
     pieces = (order[i : i + step] for i in range(0, len(X), step))
     for where, values in ahead((where, np.asarray(X[where])) for where in pieces):
-        each = size or len(where)
-        for i in range(0, len(where), each):
-            yield where[i : i + each], values[i : i + each]
+        for i in range(0, len(where), size):
+            yield where[i : i + size], values[i : i + size]
 
 
 def ahead(items) -> Iterator:
