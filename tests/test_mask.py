@@ -13,7 +13,7 @@ from scipy import sparse
 
 import biomask as bm
 from biomask.masks.mask import Note
-from biomask.masks.overlap import identical_columns, jaccard
+from biomask.masks.overlap import identical_columns, jaccard, linked
 from biomask.masks.packing import mask_from_config, mask_to_config
 from biomask.masks.rewiring import curveball
 from biomask.masks.transforms import rename_genes
@@ -435,6 +435,15 @@ def test_jaccard_by_hand(mask, weighted):
     expected = [[1, 0.25, 0], [0.25, 1, 1 / 3], [0, 1 / 3, 1]]
     np.testing.assert_allclose(jaccard(mask.to_scipy()), expected, rtol=1e-6)
     np.testing.assert_allclose(jaccard(weighted.to_scipy())[0, 1], 1 / 3, rtol=1e-6)
+
+
+@pytest.mark.parametrize("threshold", [0.1, 1 / 3, 0.8, 1.0])
+def test_linked_columns_are_those_of_the_dense_table(threshold):
+    dense = np.random.default_rng(3).random((20, 30)) < 0.2
+    dense[:, 4], dense[:, 9] = dense[:, 2], False
+    matrix = sparse.csc_array(dense.astype(np.float32))
+    expected = np.where(jaccard(matrix) >= np.float32(threshold), jaccard(matrix), 0)
+    np.testing.assert_array_equal(linked(matrix, threshold).toarray(), expected)
 
 
 @settings(max_examples=30, deadline=None)

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from biomask.errors import ArgumentError
 from biomask.masks.mask import Mask
-from biomask.masks.overlap import jaccard
+from biomask.masks.overlap import linked
 
 NOT_STABLE, STABLE = 0.4, 0.75  # below the first, from the second on
 
@@ -203,8 +203,8 @@ def not_separable(mask: Mask, *, threshold: float = 0.8) -> pd.Series:
     ----------
     mask : Mask
     threshold : float
-        Pathways with a Jaccard index of at least this are linked; a group is everything linked
-        directly or through others.
+        Pathways with a Jaccard index of at least this, above 0, are linked; a group is everything
+        linked directly or through others.
 
     Returns
     -------
@@ -212,8 +212,8 @@ def not_separable(mask: Mask, *, threshold: float = 0.8) -> pd.Series:
         Number of the group, from 1 in the order of `mask.pathways`; missing for a pathway that
         stands alone.
     """
-    linked = sparse.csr_array(jaccard(mask.to_scipy()) >= threshold)
-    label = sparse.csgraph.connected_components(linked, directed=False)[1]
+    pairs = linked(mask.to_scipy(), threshold)
+    label = sparse.csgraph.connected_components(pairs, directed=False)[1]
     shared = np.bincount(label)[label] > 1
     groups = pd.Series(pd.NA, index=mask.pathways, name="not_separable", dtype="Int64")
     groups[shared] = pd.factorize(label[shared])[0] + 1

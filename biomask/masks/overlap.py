@@ -27,6 +27,20 @@ def jaccard(matrix: sparse.csc_array) -> np.ndarray:
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
 
+def linked(matrix: sparse.csc_array, threshold: float) -> sparse.coo_array:
+    """Pairs of columns whose `jaccard` is at least a threshold above 0: their indices, sparse.
+
+    Only pairs that share a gene are looked at.
+    """
+    binary = sparse.csc_array((matrix != 0).astype(np.float32))
+    shared = sparse.coo_array(binary.T @ binary)
+    sizes = np.diff(binary.indptr).astype(np.float32)
+    one, other = shared.coords
+    index = shared.data / (sizes[one] + sizes[other] - shared.data)
+    near = index >= threshold
+    return sparse.coo_array((index[near], (one[near], other[near])), shape=shared.shape)
+
+
 def nearest(matrix: sparse.csc_array) -> tuple[np.ndarray, np.ndarray]:
     """For every column the other one with the largest Jaccard index, and that index.
 
