@@ -43,7 +43,7 @@ NOTES = {
     "peak resident memory in MiB before and after.",
     "streaming": "Training from an .h5ad on disk, 100,000 cells x 20,000 genes x 2,000 pathways, "
     "5 % of the values not zero (8 GB as float32): peak resident memory in MiB of a process that "
-    "goes through all of them; and the speed beside training in memory, 10,000 cells, in turns.",
+    "goes through all of them; and the speed beside memory, fewer cells, in turns.",
     "genome": "1,000,000 SNPs x 20,000 genes x 300 pathways, dosages of 2,000 people as int8 in a "
     "Zarr store: seconds and peak resident memory in MiB; where the one gene that acts ended up "
     "among the effects of 20,000.",
