@@ -4,8 +4,9 @@
 
 Writes results/streaming.csv. Cells are simulated, 5 % of their values are not zero, and lie in an
 .h5ad as anndata writes it, 0.8 GB in a temporary folder. Peaks are those of a process each that
-goes through all cells. Speed is compared in one process, in turns, on the first cells, as many as fit
-into memory with ease. The operating system keeps the file in memory where it can, as it does for anybody.
+goes through all cells. Speed is compared in one process, in turns, on the first cells, as many as
+fit into memory with ease. The operating system keeps the file in memory where it can, as it does
+for anybody.
 """
 
 from __future__ import annotations
