@@ -32,8 +32,10 @@ def copy_elements(path: str | Path, copy: Path, key: str, uns: list[str]) -> Non
     Raises
     ------
     ReadError
-        No such key (E-KEY), links to other files (E-LINK), truncated (E-TRUNCATED), a bomb
-        (E-BOMB), damaged or no h5ad (E-H5AD), or HDF5 never ends or crashes (E-HDF5-FAILS).
+        No such key (E-KEY), links to other files (E-LINK), truncated (E-TRUNCATED), damaged or no
+        h5ad (E-H5AD).
+    StorageError
+        A bomb (E-BOMB), or HDF5 never ends or crashes (E-HDF5-FAILS).
     """
     _apart(_elements, path, str(path), str(copy), key, uns)
 
@@ -52,14 +54,13 @@ def copy_weights(content: bytes, copy: Path, path: str | Path) -> None:
     _apart(_weights, path, str(given), str(copy))
 
 
-def check_key(key: str, keys: Iterable[str], path: str | Path | None = None) -> None:
+def check_key(key: str, keys: Iterable[str]) -> None:
     """Refuse a key that ``varm`` does not have."""
     keys = list(keys)
     if key not in keys:
         raise ReadError(
             f"varm has no key {key!r}; it has {listed(keys) or 'none'}",
             code="E-KEY",
-            file=path,
             hint="Pass one of these keys." if keys else "Put the matrix there first.",
         )
 
