@@ -49,6 +49,7 @@ _HOME = {
     ),
     "biomask.inference.simulate": ("simulate", "Simulation"),
     "biomask.inference.crossfit": ("crossfit",),
+    "biomask.inference.stream": ("stream",),
     "biomask.inference.compare": ("compare_models",),
     "biomask.inference.study": ("Study", "load_study"),
     "biomask.views.figures": ("save_figure",),

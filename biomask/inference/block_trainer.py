@@ -11,6 +11,7 @@ import tensorflow as tf
 from biomask.inference.training import START, Networks, Settings
 from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
+from biomask.masks.rows import Rows, batches
 from biomask.masks.steps import levels_of
 from biomask.networks.deep import pathway_layers, read_names, unit_names, unit_values
 from biomask.networks.heads import HEAD, covariate_head
@@ -70,8 +71,8 @@ class BlockTrainer(Networks):
     def mean_activation(self, X: np.ndarray) -> np.ndarray:
         """Mean of every pathway unit over the samples, float32, shape (R, P)."""
         total = 0.0
-        for i in range(0, len(X), 128):
-            total = total + tf.reduce_sum(self._after(tf.constant(X[i : i + 128])), axis=0)
+        for _, values in batches(X, 128):
+            total = total + tf.reduce_sum(self._after(tf.constant(values)), axis=0)
         return total.numpy() / len(X)
 
     def head(self) -> tuple[np.ndarray, np.ndarray]:
@@ -142,6 +143,12 @@ def pre_activations(
     return in_batches(lambda x: product(x, kernel) + bias, X)
 
 
-def in_batches(function, X: np.ndarray) -> np.ndarray:
+def in_batches(function, X: np.ndarray | Rows) -> np.ndarray:
     """A function of a batch of samples, for all of them."""
-    return np.concatenate([function(tf.constant(X[i : i + 128])) for i in range(0, len(X), 128)])
+    found = None
+    for where, values in batches(X, 128):
+        part = np.asarray(function(tf.constant(values)))
+        if found is None:
+            found = np.empty((len(X), *part.shape[1:]), part.dtype)
+        found[where] = part
+    return found

@@ -19,10 +19,12 @@ from biomask.errors import StorageError
 from biomask.inference.block_trainer import BlockTrainer
 from biomask.inference.effects import pathway_means
 from biomask.inference.folds import inner_split
+from biomask.inference.moments import Moments, scale_of
 from biomask.inference.training import Settings
 from biomask.inference.wired import Held, wired
 from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
+from biomask.masks.rows import LARGEST, Rows
 from biomask.storage import read_zip, write_zip
 
 WATCHED = 0.15  # of the training samples, for early stopping
@@ -38,7 +40,7 @@ class Plan:
     Attributes
     ----------
     mask : Mask or Hierarchy
-    X : float32 array, shape (n, genes)
+    X : float32 array or Rows, shape (n, genes)
     vectors : float32 array, shape (B + 1, n)
         The label vectors, as the networks see them: 0/1, class numbers, or standardised values;
         (B + 1, n, 2) for survival. Row 0 is the real one.
@@ -54,10 +56,12 @@ class Plan:
     settings : Settings
     labels_a_block : int
     random_state : int
+    moments : list of Moments, or None
+        Of the training samples of each fold, where X is on disk.
     """
 
     mask: Mask | Hierarchy
-    X: np.ndarray
+    X: np.ndarray | Rows
     vectors: np.ndarray
     covariates: np.ndarray | None
     held_out: list[np.ndarray]
@@ -67,6 +71,7 @@ class Plan:
     settings: Settings
     labels_a_block: int
     random_state: int
+    moments: list[Moments] | None = None
 
     @property
     def labels(self) -> np.ndarray:
@@ -125,7 +130,7 @@ class Part(NamedTuple):
     training: np.ndarray
     fitted: np.ndarray
     watched: np.ndarray
-    X: np.ndarray
+    X: np.ndarray | Rows
     covariates: np.ndarray | None
 
     def inputs(self, rows: np.ndarray):
@@ -239,18 +244,23 @@ def split(plan: Plan, fold: int) -> Part:
     if plan.watched:
         fitted, watched = inner_split(training, plan.watched, seed, plan.groups)
     beside = None if plan.covariates is None else _scaled(plan.covariates, training)
-    return Part(held_out, training, fitted, watched, _scaled(plan.X, training), beside)
+    return Part(held_out, training, fitted, watched, _genes(plan, fold, training), beside)
 
 
 def _scaled(X: np.ndarray, training: np.ndarray) -> np.ndarray:
     mean = X[training].mean(axis=0, dtype=np.float64)
-    sd = X[training].std(axis=0, dtype=np.float64)
-    constant = sd <= 1e-6 * np.maximum(np.abs(mean), 1e-6)
-    scale = np.where(constant, np.inf, sd)
+    scale = scale_of(mean, X[training].std(axis=0, dtype=np.float64))
     scaled = np.empty(X.shape, np.float32)
     for i in range(0, len(scaled), 512):  # in float64, a few rows at a time
-        scaled[i : i + 512] = ((X[i : i + 512] - mean) / scale).clip(-10, 10)
+        scaled[i : i + 512] = ((X[i : i + 512] - mean) / scale).clip(-LARGEST, LARGEST)
     return scaled
+
+
+def _genes(plan: Plan, fold: int, training: np.ndarray) -> np.ndarray | Rows:
+    if plan.moments is None:
+        return _scaled(plan.X, training)
+    found = plan.moments[fold]
+    return plan.X.scaled(found.mean, scale_of(found.mean, found.sd))
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], manifest: Mapping) -> None:

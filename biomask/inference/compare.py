@@ -16,13 +16,15 @@ from tqdm.auto import tqdm
 
 from biomask.errors import ArgumentError, BiomaskWarning
 from biomask.inference.blocks import Part, Plan, split
-from biomask.inference.crossfit import check_counts, make_plan
+from biomask.inference.checks import check_counts
+from biomask.inference.crossfit import make_plan
 from biomask.inference.effects import pathway_means
 from biomask.inference.engines import run_jobs
 from biomask.inference.labels import read_samples
 from biomask.inference.scores import score
 from biomask.inference.stacking import StackTrainer
 from biomask.inference.training import Settings
+from biomask.masks.backed import refuse_on_disk
 from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
 
@@ -114,6 +116,7 @@ random_state, progress, activation
             "is lifelines.CoxPHFitter on pathway means.",
         )
     samples = read_samples(mask, X, y, task, groups, strata)
+    refuse_on_disk(samples.X, "compare_models")
     n_classes = len(samples.classes) if task == "multiclass" else None
     settings = Settings(task, n_classes, activation, epochs, batch_size, learning_rate, dropout, l2)
     plan = make_plan(mask, samples, settings, folds, seeds, 0, random_state)
