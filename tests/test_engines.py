@@ -23,7 +23,7 @@ from biomask.inference.simulated_masks import decoy_mask
 
 MASK = decoy_mask(jaccard_index=0.0, n_decoys=0, n_pathways=6, size=5)
 SIM = bm.simulate(MASK, n_samples=40, active=["planted"], effect=3.0, random_state=0)
-CALL = {"folds": 2, "seeds": 2, "permutations": 19, "epochs": 2, "batch_size": 16}
+CALL = {"folds": 3, "seeds": 2, "permutations": 19, "epochs": 2, "batch_size": 16}
 
 
 class Cluster:
@@ -84,7 +84,7 @@ def cluster(request):
 
 @pytest.fixture(scope="module")
 def small():
-    """Ten blocks of two label vectors, and edges measured for every pathway."""
+    """Fifteen blocks of four label vectors, and edges measured for every pathway."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "MAX_REPLICATES", 8)
         patch.setattr(assembly, "LEVEL", 1.0)
@@ -132,9 +132,17 @@ def test_a_worker_that_is_killed_takes_nothing_with_it(cluster, serial, tmp_path
     with cluster.config():
         found = study(checkpoint=folder)
     thread.join()
-    assert killed[0][0] < 10
-    assert finished() == 10
+    assert killed[0][0] < 15
+    assert finished() == 15
     assert saved(found, tmp_path) == serial
+
+
+def test_the_order_in_which_blocks_come_back_changes_nothing(serial, tmp_path, monkeypatch):
+    def last_first(*arguments):
+        return reversed(list(engines.run_jobs(*arguments)))
+
+    monkeypatch.setattr("biomask.inference.crossfit.run_jobs", last_first)
+    assert saved(study(), tmp_path) == serial
 
 
 def test_models_are_compared_as_in_one_process(cluster):
@@ -168,7 +176,7 @@ def test_the_bar_moves_with_every_block_of_the_workers(cluster, small, monkeypat
     with cluster.config():
         study(progress=True)
     assert [bar.desc for bar in bars] == ["networks", "edges"]
-    assert [bar.seen for bar in bars] == [list(range(10))] * 2
+    assert [bar.seen for bar in bars] == [list(range(15))] * 2
 
 
 # ---------------------------------------------------------------------------- what travels
