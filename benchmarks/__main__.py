@@ -25,6 +25,8 @@ PARTS = (
     "soak",
     "explorer",
     "reading",
+    "streaming",
+    "genome",
 )
 
 

@@ -97,8 +97,9 @@ def crossfit(
         disk: an AnnData opened with ``backed="r"``, or the path of its file or Zarr store, or a
         zarr.Group. Where its values would take more than 128 MB, they are read a few at a time, for
         every epoch anew, in chunks of samples that are mixed at random; results differ from
-        those of the same data in memory as much as with another order of the samples.
-        "survival" and "autoencoder" need data in memory.
+        those of the same data in memory as much as with another order of the samples. Every
+        process and machine that takes part opens the same path. "survival" and "autoencoder" need
+        data in memory.
     y : Series (matched to X by its index) or array, shape (n_samples,)
         Two classes, several, numbers, or two groups, by `task`. The class that sorts last is the
         positive one. For "survival" a DataFrame with the columns ``time`` and ``event`` (1 seen, 0

@@ -30,11 +30,11 @@ def stream(
 ) -> tf.data.Dataset:
     """Batches of samples and labels, read from disk while the network trains.
 
-    ``model.fit(bm.stream(adata, mask, y), shuffle=False)`` trains a ``bm.build_model(mask)`` on data
-    of any size: memory holds a few hundred megabytes of them at a time. (The dataset is shuffled
-    already; without ``shuffle=False`` Keras warns that it does not do it once more.) Values are handed on as they are stored;
-    where they have to be scaled, map the dataset, with numbers of the training samples alone:
-    ``dataset.map(lambda x, y: ((x - mean) / sd, y))``.
+    ``model.fit(bm.stream(adata, mask, y), shuffle=False)`` trains a ``bm.build_model(mask)`` on
+    data of any size: memory holds a few hundred megabytes of them at a time. (The dataset is
+    shuffled already; without ``shuffle=False`` Keras warns that it does not do so again.) Values
+    are handed on as they are stored. Where they have to be scaled, map the dataset, with numbers of
+    the training samples alone: ``dataset.map(lambda x, y: ((x - mean) / sd, y))``.
 
     Parameters
     ----------

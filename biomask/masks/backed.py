@@ -164,7 +164,7 @@ def _store(place, key: str) -> Store:
             f"{key} cannot be read: {error}",
             code="E-STORE",
             file=_file(store),
-            hint="Open the AnnData with backed='r', not 'r+', and check the name of the layer.",
+            hint="Check the name of the layer, and that no other program writes to the file.",
         ) from error
     if not fit:
         raise DataError(

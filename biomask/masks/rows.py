@@ -134,8 +134,10 @@ class Rows:
         row_bytes, chunk_rows = self.store.row_bytes, self.store.chunk_rows
         far = np.diff(rows, prepend=rows[0]) > max(NEAR // row_bytes, chunk_rows)
         first = np.maximum.accumulate(np.where(far, rows, rows[0]))
-        most = max(READ // max(row_bytes, 4 * self.store.matrix.shape[1]), 1)
-        piece = (rows - first) // -(-most // chunk_rows * chunk_rows)
+        most = max(READ // row_bytes, 1)
+        if chunk_rows <= 8 * most:  # whole chunks, where that is not much more
+            most = -(-most // chunk_rows) * chunk_rows
+        piece = (rows - first) // most
         cuts = np.flatnonzero(far[1:] | (np.diff(piece) != 0)) + 1
         edges = [0, *cuts.tolist(), len(rows)]
         yield from map(slice, edges, edges[1:])
