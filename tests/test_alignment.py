@@ -288,6 +288,23 @@ def test_two_samples_cannot_show_a_normalisation():
     assert state_of(logged, logged)[0].startswith("logged")
 
 
+@pytest.mark.parametrize(
+    ("totals", "state"),
+    [
+        ([1000, 1000.3, 1000.9], "normalised to equal totals, not logged"),  # .09 % apart
+        ([1000, 1000.3, 1001.1], "not logged (values from 0 to 501)"),  # .11 %
+    ],
+)
+def test_totals_are_equal_to_a_thousandth(totals, state):
+    values = np.array([[0.5, total - 500.5, 500] for total in totals], np.float32)
+    assert state_of(values, values) == (state, "Log them (log1p) unless this is what you want.")
+
+
+def test_small_whole_numbers_end_at_two():
+    assert state_of(np.float32([[0, 2]]), np.float32([[0, 2]]))[0].startswith("small whole numbers")
+    assert state_of(np.float32([[0, 3]]), np.float32([[0, 3]]))[0].startswith("raw counts")
+
+
 # ------------------------------------------------------------------------ kinds of matrices
 
 

@@ -35,6 +35,7 @@ def refused(path, **options) -> ReadError:
     with pytest.raises(ReadError) as caught:
         bm.read_matrix(path, **options)
     assert caught.value.file == str(path)
+    assert all(problem.hint for problem in caught.value.problems)
     return caught.value
 
 
@@ -119,6 +120,20 @@ def test_repeated_names(tmp_path):
 def test_an_npy_of_no_numbers(tmp_path, dtype):
     np.save(tmp_path / "m.npy", np.zeros((3, 2), dtype))
     assert refused(tmp_path / "m.npy").code == "E-MASK-VALUE"
+
+
+def test_the_array_that_is_wrong_is_named(tmp_path):
+    np.savez(tmp_path / "m.npz", a=DENSE, genes=np.zeros(4))
+    assert refused(tmp_path / "m.npz").column == "genes"
+    path = save_sparse(tmp_path / "m.npz", sparse.csr_array(DENSE))
+    assert refused(altered(path, indices=np.zeros(5))).column == "indices"
+
+
+def test_an_npy_of_version_2(tmp_path):
+    """NumPy writes one where a header is longer than 64 KiB."""
+    with open(tmp_path / "m.npy", "wb") as file:
+        np.lib.format.write_array(file, DENSE, version=(2, 0))
+    assert bm.read_matrix(tmp_path / "m.npy") == bm.Mask.from_dense(DENSE)
 
 
 def test_an_npy_in_half_precision(tmp_path):

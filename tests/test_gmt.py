@@ -24,6 +24,7 @@ def refused(tmp_path, content, **options) -> ReadError:
     with pytest.raises(ReadError) as caught:
         read(tmp_path, content, **options)
     assert caught.value.file == str(tmp_path / "sets.gmt")
+    assert all(problem.hint for problem in caught.value.problems)
     return caught.value
 
 

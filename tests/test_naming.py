@@ -222,6 +222,8 @@ def test_kind_of_names(names, kind):
     ("data", "mask", "told"),
     [
         (["tp53", "brca1"], HUMAN, "upper and lower case"),
+        (["Gapdh"], ["GAPDH"], "species: the data have mouse symbols"),
+        (["tp53"], ["TP53", *(f"KRT{i}" for i in range(19))], "5% of the"),
         (["Trp53", "Brca1", "Mdm2", "Gapdh"], HUMAN, "species: the data have mouse symbols"),
         (HUMAN, ["Trp53", "Brca1", "Mdm2"], "species: the data have human symbols"),
         (["ENSG00000141510"], HUMAN, "Ensembl ids where the mask has gene symbols"),

@@ -33,6 +33,8 @@ SWAPPED = {
 OPPOSITE = ast.Eq | ast.NotEq | ast.Is | ast.IsNot | ast.In | ast.NotIn  # swapped is negated
 REMOVED = ast.Expr | ast.Raise | ast.Continue | ast.Break
 ANNOTATIONS = {"annotation", "returns"}  # never evaluated
+# Left alone, as all text is: the advice in an error. And zip's check of what is equal already.
+SPARED = {"hint", "strict"}
 
 
 class Mutant(NamedTuple):
@@ -74,7 +76,8 @@ def _evaluated(node: ast.AST) -> Iterator[ast.AST]:
     yield node
     for field, value in ast.iter_fields(node):
         for child in value if isinstance(value, list) else [value]:
-            if isinstance(child, ast.AST) and field not in ANNOTATIONS:
+            spared = isinstance(child, ast.keyword) and child.arg in SPARED
+            if isinstance(child, ast.AST) and field not in ANNOTATIONS and not spared:
                 yield from _evaluated(child)
 
 
@@ -95,7 +98,7 @@ def _faults(node: ast.AST) -> Iterator[tuple[str, object]]:
             yield "value", ast.Constant(None)
         case ast.Call(keywords=keywords):
             for i, one in enumerate(keywords):
-                if one.arg is not None:
+                if one.arg is not None and one.arg not in SPARED:
                     yield "keywords", [*keywords[:i], *keywords[i + 1 :]]
         case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test) if _unlike(test):
             yield "test", ast.UnaryOp(ast.Not(), test)
