@@ -403,6 +403,7 @@ def test_rewire_deals_the_weights_of_each_pathway_anew():
         of = [np.sort(m.to_dense()[name].to_numpy()) for m in (mask, random)]
         np.testing.assert_array_equal(*of)
     assert random != mask
+    assert (random.edge_values != mask.edge_values).any()  # in the order of genes
 
 
 def states_with(sizes, degrees):

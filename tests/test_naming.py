@@ -63,9 +63,20 @@ def test_plain_is_what_the_eye_reads(name, read):
 CONVERTED = {
     **{f"{n}-Mar": f"MARCHF{n}" for n in range(1, 12)},
     **{f"{n}-Sep": f"SEPTIN{n}" for n in (*range(1, 13), 14)},
+    "1-Apr": "MAGEH1",
+    "3-Apr": "ATRAID",
     "15-Sep": "SELENOF",
-    "1-Dec": "DELEC1",
+    "1-Oct": "POU2F1",
+    "2-Oct": "POU2F2",
+    "3-Oct": "SLC22A3",
     "4-Oct": "POU5F1",
+    "6-Oct": "POU3F1",
+    "7-Oct": "POU3F2",
+    "8-Oct": "POU3F3",
+    "9-Oct": "POU3F4",
+    "11-Oct": "POU2F3",
+    "1-Dec": "DELEC1",
+    "2-Dec": "BHLHE41",
 }
 
 

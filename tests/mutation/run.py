@@ -43,10 +43,11 @@ SLOW_IMPORTS = (
 # What tests each room. Whole studies are left to other files than these: they take minutes.
 ROOMS = {
     "masks": (
-        "test_alignment test_arrays test_edges test_gmt test_hierarchy test_mask test_modalities "
-        "test_naming test_readers test_reading test_relations test_tables test_text test_varm "
-        "test_writers acceptance/test_misuse acceptance/test_rows_01_22_reading "
-        "acceptance/test_rows_23_35_names acceptance/test_rows_36_44_data"
+        "test_alignment test_arrays test_deep test_edges test_gmt test_hierarchy test_mask "
+        "test_modalities test_naming test_readers test_reading test_relations test_tables "
+        "test_text test_varm test_writers acceptance/test_misuse "
+        "acceptance/test_rows_01_22_reading acceptance/test_rows_23_35_names "
+        "acceptance/test_rows_36_44_data"
     ),
     "inference": (
         "test_compare test_covariates test_crossfit test_deep_crossfit test_deep_effects "
