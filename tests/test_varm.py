@@ -66,7 +66,7 @@ def test_names_of_arrays(source, key, pathways, names, note):
 
 
 def test_an_absent_key_names_those_there_are(source):
-    with pytest.raises(ReadError, match="varm has no key 'mask'; it has .*'array'") as caught:
+    with pytest.raises(ReadError, match=r"varm has no key 'mask'; it has .*'array'") as caught:
         bm.read_varm(source, "mask")
     assert caught.value.code == "E-KEY"
 
