@@ -39,6 +39,17 @@ def test_align_basics(mask):
     np.testing.assert_array_equal(aligned.X.to_numpy(), expected.to_numpy())
 
 
+def test_aligned_shows_itself(mask):
+    aligned = align(mask, frame("AB"))
+    assert repr(aligned) == f"Aligned(4 samples, {aligned.mask!r})"
+
+
+def test_a_layer_needs_an_anndata(mask):
+    with pytest.raises(bm.DataError, match="needs an AnnData, received DataFrame") as caught:
+        align(mask, frame("AB"), layer="counts")
+    assert caught.value.code == "E-DATA-LAYER"
+
+
 def test_sizes_count_the_genes_that_are_present(mask):
     data = frame("ABCDEF")  # P1: 3 of 3, P2: 2 of 2, P3: 1 of 1, P4: 2 of 4
     aligned = align(mask, data, min_genes=2, max_genes=2)

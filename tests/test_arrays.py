@@ -191,6 +191,26 @@ def test_arrays_that_make_no_mask(tmp_path, arrays, code):
     assert refused(path).code == code
 
 
+def test_a_member_that_is_no_array_is_named(tmp_path):
+    with zipfile.ZipFile(tmp_path / "m.npz", "w") as archive:
+        archive.writestr("a.npy", "text")
+    error = refused(tmp_path / "m.npz")
+    assert (error.code, error.column) == ("E-NPZ", "a.npy")
+    assert error.problem == "member 'a.npy': not a NumPy array"
+
+
+def test_sides_that_are_too_long_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("biomask.masks.arrays._LONGEST", 4)
+    np.save(tmp_path / "m.npy", DENSE)
+    assert bm.read_matrix(tmp_path / "m.npy").shape == (4, 3)
+    np.save(tmp_path / "m.npy", np.ones((2, 5)))
+    error = refused(tmp_path / "m.npy")
+    assert (error.code, error.problem) == (
+        "E-NPZ",
+        "shape (2, 5) is beyond 4 genes or pathways",
+    )
+
+
 def test_a_workbook_is_no_array(tmp_path):
     path = tmp_path / "m.xlsx"
     with zipfile.ZipFile(path, "w") as archive:

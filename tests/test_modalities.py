@@ -76,6 +76,13 @@ def test_a_pathway_may_be_of_any_size_in_a_modality():
         align(large, data, max_genes=300)
 
 
+def test_a_hierarchy_has_one_modality(mask, data):
+    hier = bm.Hierarchy.from_sets(mask, pd.DataFrame({"child": ["P1"], "parent": ["P2"]}))
+    with pytest.raises(ArgumentError, match="several modalities need a Mask") as caught:
+        align(hier, data)
+    assert caught.value.code == "E-MODALITY"
+
+
 def test_weights_of_the_mask_hold_for_every_modality(data):
     weighted = bm.read_edges(
         pd.DataFrame({"gene": list("ABC"), "pathway": ["P"] * 3, "weight": [2, -1, 0.5]})

@@ -248,6 +248,7 @@ def test_kind_of_names(names, kind):
         (["\u0422\u042053"], ["TP53"], "Cyrillic"),
         (["0", "1", "2"], HUMAN, "numbered, not named"),
         (["FOO", "BAR"], HUMAN, ""),
+        (["ENSG00000141510"], ["ENSG00000012048"], ""),
         ([], HUMAN, ""),
         (HUMAN, [], ""),
     ],
