@@ -17,7 +17,7 @@ import pytest
 from tqdm.auto import tqdm
 
 import biomask as bm
-from biomask.errors import ModelError
+from biomask.errors import BiomaskError, ModelError
 from biomask.inference import assembly, blocks, engines
 from biomask.inference.simulated_masks import decoy_mask
 
@@ -157,6 +157,15 @@ def test_models_are_compared_as_in_one_process(cluster):
 def test_an_error_of_a_worker_arrives_as_what_it_is(cluster):
     with cluster.config(), pytest.raises(ModelError, match="E-DIVERGED"):
         study(learning_rate=1e30)
+
+
+def test_a_worker_with_other_versions_is_refused(cluster, monkeypatch):
+    here = engines.versions()
+    monkeypatch.setattr(engines, "versions", lambda: {**here, "numpy": "1.0"})
+    with cluster.config(), pytest.raises(BiomaskError, match="E-WORKER") as caught:
+        study()
+    assert f"'numpy': '{here['numpy']}'" in str(caught.value)  # that of the worker
+    assert "'numpy': '1.0'" in str(caught.value)
 
 
 def test_the_bar_moves_with_every_block_of_the_workers(cluster, small, monkeypatch):

@@ -12,9 +12,15 @@ import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator
 
+import keras
+import numpy as np
+import tensorflow as tf
 from joblib import Parallel, delayed, parallel_config
 from joblib.parallel import get_active_backend
 from tqdm.auto import tqdm
+
+from biomask import __version__
+from biomask.errors import BiomaskError
 
 # Workers may have several threads, and the compiled networks of a process serve one at a time.
 _one_at_a_time = threading.Lock()
@@ -35,6 +41,11 @@ def run_jobs(
         None is what `joblib.parallel_config` says, or else 1.
     bar : tqdm
         Counts the results, and is closed after the last.
+
+    Raises
+    ------
+    BiomaskError
+        A worker has other versions of what a result depends on; or what the job raised.
     """
     engine = get_active_backend()[0]
     with bar:
@@ -43,13 +54,25 @@ def run_jobs(
             yield result
 
 
-def _job(run: Callable, plan, key, *arguments) -> tuple:
+def versions() -> dict[str, str]:
+    """Of all that a result depends on."""
+    others = {module.__name__: module.__version__ for module in (keras, np, tf)}
+    return {"biomask": __version__, **others}
+
+
+def _job(expected: dict[str, str], run: Callable, plan, key, *arguments) -> tuple:
+    if versions() != expected:
+        raise BiomaskError(
+            f"a worker has {versions()}, and this process {expected}",
+            code="E-WORKER",
+            hint="Install the same versions on all machines.",
+        )
     with _one_at_a_time, parallel_config("threading"):  # what a job starts itself stays with it
         return key, run(plan, key, *arguments)
 
 
 def _joblib(engine, run, plan, jobs, n_jobs) -> Iterator[tuple]:
-    calls = (delayed(_job)(run, plan, *job) for job in jobs)
+    calls = (delayed(_job)(versions(), run, plan, *job) for job in jobs)
     yield from Parallel(n_jobs=n_jobs, return_as="generator_unordered")(calls)
 
 
@@ -63,7 +86,7 @@ def _dask(engine, run, plan, jobs, n_jobs) -> Iterator[tuple]:
     client = engine.client
     sent = client.scatter(plan, broadcast=True, hash=False)  # a copy on every worker
     yield from _as_completed(
-        (client.submit(_job, run, sent, *job, pure=False) for job in jobs),
+        (client.submit(_job, versions(), run, sent, *job, pure=False) for job in jobs),
         sum(client.ncores().values()),
         lambda tasks: wait(tasks, return_when="FIRST_COMPLETED"),
         lambda task: task.result(),
@@ -75,7 +98,7 @@ def _ray(engine, run, plan, jobs, n_jobs) -> Iterator[tuple]:
 
     sent, task = ray.put(plan), ray.remote(_job)
     yield from _as_completed(
-        (task.remote(run, sent, *job) for job in jobs),
+        (task.remote(versions(), run, sent, *job) for job in jobs),
         int(ray.cluster_resources()["CPU"]),
         ray.wait,
         ray.get,

@@ -10,8 +10,7 @@ class MultiWorkerMirroredStrategy(tf.distribute.MultiWorkerMirroredStrategy):
 
     Keras 3.15 hands `reduce` a whole batch, (x, y), at the start of `fit`, where TensorFlow takes
     one tensor, and has it average scalar losses over an axis they do not have (keras-team/keras
-    issue 20585); both end in an error there. Here every part of what is given is reduced over the
-    replicas alone.
+    issue 20585); both end in an error there, and are answered here.
 
     Every worker runs the same program with its own environment variable ``TF_CONFIG``, as
     TensorFlow describes. Make the strategy before any other tensor, and the model in its scope:
@@ -34,6 +33,11 @@ class MultiWorkerMirroredStrategy(tf.distribute.MultiWorkerMirroredStrategy):
     """
 
     def reduce(self, reduce_op, value, axis=None):
-        """Of every tensor in a structure, over replicas."""
+        """Every tensor of a structure over replicas and, unless it is a scalar, over the axis."""
         reduced = super().reduce
-        return tf.nest.map_structure(lambda part: reduced(reduce_op, part, None), value)
+
+        def one(part):
+            local = tf.convert_to_tensor(self.experimental_local_results(part)[0])
+            return reduced(reduce_op, part, axis if local.shape.rank else None)
+
+        return tf.nest.map_structure(one, value)
