@@ -27,6 +27,7 @@ PARTS = (
     "reading",
     "streaming",
     "genome",
+    "scaling",
 )
 
 

@@ -47,6 +47,10 @@ NOTES = {
     "genome": "1,000,000 SNPs x 20,000 genes x 300 pathways, dosages of 2,000 people as int8 in a "
     "Zarr store: seconds and peak resident memory in MiB; where the one gene that acts ended up "
     "among the effects of 20,000.",
+    "scaling": "What a block of 16 networks costs on 4,000 genes, 200 pathways of 100 genes and "
+    "1,024 samples in two epochs, and as one quantity grows: seconds, MiB of memory beyond a tiny "
+    "block, MiB of the plan that a worker gets once, MiB that come back.",
+    "scaling_slopes": "Exponents b in cost ~ size^b, from two to eight times the size.",
     "explorer": "The explorer at 20,000 genes x 2,000 pathways: seconds of the clock and of the "
     "processor; only the second tells what a quiet machine would take.",
 }

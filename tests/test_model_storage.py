@@ -218,6 +218,15 @@ def test_a_million_edges_are_saved_and_loaded(tmp_path):
     np.testing.assert_array_equal(loaded.edges, model.get_layer("pathways").edges)
 
 
+def test_a_model_whose_weights_lie_where_hdf5_files_may_begin(forged):
+    """At 512, 1024, 2048, ... bytes: the file is still a zip, and none of HDF5."""
+    raw = forged(note="").read_bytes()
+    start = raw.index(b"\x89HDF")
+    path = forged(note="x" * (2 ** start.bit_length() - start))
+    assert path.read_bytes().index(b"\x89HDF") == 2 ** start.bit_length()
+    assert bm.load_model(path).get_weights()
+
+
 # ------------------------------------------------------------------ damage
 
 

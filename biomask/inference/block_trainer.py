@@ -69,11 +69,17 @@ class BlockTrainer(Networks):
         return in_batches(self._after, X)
 
     def mean_activation(self, X: np.ndarray) -> np.ndarray:
-        """Mean of every pathway unit over the samples, float32, shape (R, P)."""
-        total = 0.0
+        """Mean of every pathway unit over the samples, float32, shape (R, P).
+
+        Summed as differences from the first sample: of a unit that never varies, such as that of
+        a pathway without genes, the mean is its value to the last bit, and its effect exactly 0.
+        """
+        total, first = 0.0, None
         for _, values in batches(X, 128):
-            total = total + tf.reduce_sum(self._after(tf.constant(values)), axis=0)
-        return total.numpy() / len(X)
+            active = self._after(tf.constant(values))
+            first = active[0] if first is None else first
+            total = total + tf.reduce_sum(active - first, axis=0)
+        return (first + total / len(X)).numpy()
 
     def head(self) -> tuple[np.ndarray, np.ndarray]:
         """Weights (R, P, C) and bias (R, C) of the linear head; C is 1 without classes.

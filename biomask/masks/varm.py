@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,16 +11,14 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from biomask.errors import BiomaskError, ReadError, listed
+from biomask.errors import ReadError
 from biomask.masks import checks
 from biomask.masks.arrays import labelled_mask
 from biomask.masks.mask import Mask
 from biomask.masks.notes import Note
 from biomask.masks.text import HDF5, reading
-from biomask.storage import check_unpacked_size
 
 if TYPE_CHECKING:
-    import h5py
     from anndata import AnnData
 
 
@@ -36,8 +34,8 @@ def read_varm(
     Parameters
     ----------
     adata : AnnData or path
-        A path is that of an ``.h5ad`` file, of which only ``var``, ``varm`` and ``uns`` are read.
-        Damage in a few places makes the HDF5 library read for ever, whoever calls it: interrupt.
+        A path is that of an ``.h5ad`` file, of which only ``var``, ``varm`` and ``uns`` are read,
+        in a process of its own, because damage can make the HDF5 library read for ever.
     key : str
         Name of the matrix: a DataFrame, whose columns are the pathways, or a dense or sparse
         array.
@@ -52,15 +50,18 @@ def read_varm(
     ------
     ReadError
         No such key (E-KEY, listing those there are), values or names that make no mask, or a file
-        that is truncated (E-TRUNCATED), links to other files (E-LINK) or is no h5ad (E-H5AD).
+        that is truncated (E-TRUNCATED), links to other files (E-LINK), is no h5ad (E-H5AD), or on
+        which the HDF5 library crashes or never ends (E-HDF5-FAILS).
     """
+    from biomask import hdf5  # brings h5py, and only this module needs it
+
     wanted = [pathways] if isinstance(pathways, str) else [f"{key}_names", key, "terms"]
     if isinstance(adata, str | Path):
         path = f"{adata}: varm[{key!r}]"
         values, genes, uns = _from_file(adata, key, wanted)
     else:
         path = f"varm[{key!r}]"
-        _check_key(key, adata.varm, None)
+        hdf5.check_key(key, adata.varm)
         values, genes = adata.varm[key], adata.var_names
         uns = {name: adata.uns[name] for name in wanted if name in adata.uns}
     names, notes = _pathway_names(pathways, values, uns, path)
@@ -100,17 +101,6 @@ def _named_by(key: str) -> Note:
     return Note("named pathways", f"uns[{key!r}]", "the columns took these names")
 
 
-def _check_key(key: str, keys: Iterable[str], file: str | Path | None) -> None:
-    keys = list(keys)
-    if key not in keys:
-        raise ReadError(
-            f"varm has no key {key!r}; it has {listed(keys) or 'none'}",
-            code="E-KEY",
-            file=file,
-            hint="Pass one of these keys." if keys else "Put the matrix there first.",
-        )
-
-
 # ------------------------------------------------------------------------ h5ad files
 
 
@@ -121,6 +111,8 @@ def _from_file(
     import h5py
     from anndata.io import read_elem  # seconds to import, and only this function needs it
 
+    from biomask import hdf5
+
     with reading(path), Path(path).open("rb") as raw:
         if raw.read(len(HDF5)) != HDF5:
             raise ReadError(
@@ -129,82 +121,13 @@ def _from_file(
                 file=path,
                 hint="bm.read_matrix reads tables and arrays, bm.read_gmt gene sets.",
             )
-    try:
-        with h5py.File(path, "r") as file:
-            _check_inside(file, path)
-            for group in ("var", "varm"):
-                if group not in file:
-                    raise ReadError(
-                        f"no {group} in the file",
-                        code="E-H5AD",
-                        file=path,
-                        hint="Write it with AnnData.write_h5ad.",
-                    )
-            _check_key(key, file["varm"], path)
-            with reading(path):
-                _check_size(file, [f"varm/{key}", "var", *(f"uns/{name}" for name in wanted)], path)
-            uns = {name: read_elem(file["uns"][name]) for name in wanted if f"uns/{name}" in file}
-            return read_elem(file["varm"][key]), read_elem(file["var"]).index, uns
-    except BiomaskError:
-        raise
-    except Exception as error:  # a damaged file fails anywhere inside HDF5, with any error
-        raise _damaged(error, path) from error
-
-
-def _damaged(error: Exception, path: str | Path) -> ReadError:
-    sizes = re.search(r"eof = (\d+).*stored_eof = (\d+)", str(error))
-    if sizes:
-        return ReadError(
-            f"the file is truncated: {sizes[1]} of {sizes[2]} bytes",
-            code="E-TRUNCATED",
-            file=path,
-            hint="Download or write it again.",
-        )
-    return ReadError(
-        f"the file is damaged or no h5ad: {error}",
-        code="E-H5AD",
-        file=path,
-        hint="Write it again with AnnData.write_h5ad.",
-    )
-
-
-def _check_inside(file: h5py.File, path: str | Path) -> None:
-    """Refuse a file that would have us read other files."""
-    import h5py
-
-    outside = []
-
-    def visit_link(name: str, link: object) -> None:
-        if isinstance(link, h5py.ExternalLink):
-            outside.append(f"{name} -> {link.filename}")
-
-    def visit(name: str, item: object) -> None:
-        if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
-            outside.append(f"{name} (data in other files)")
-
-    file.visititems_links(visit_link)
-    file.visititems(visit)
-    if outside:
-        raise ReadError(
-            f"the file links to other files: {listed(outside)}",
-            code="E-LINK",
-            file=path,
-            hint="biomask follows no such link; copy the data into one file.",
-        )
-
-
-def _check_size(file: h5py.File, names: list[str], path: str | Path) -> None:
-    import h5py
-
-    total = 0
-
-    def add(_name: str, item: object) -> None:
-        nonlocal total
-        if isinstance(item, h5py.Dataset):
-            total += item.size * item.dtype.itemsize
-
-    for name in names:
-        if name in file:
-            item = file[name]
-            item.visititems(add) if isinstance(item, h5py.Group) else add(name, item)
-    check_unpacked_size(total, Path(path).stat().st_size, path)
+    with reading(path), tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, "elements.h5")
+        hdf5.copy_elements(path, copy, key, wanted)
+        try:
+            with h5py.File(copy, "r") as file:
+                uns = file.get("uns", {})
+                named = {name: read_elem(uns[name]) for name in wanted if name in uns}
+                return read_elem(file[f"varm/{key}"]), read_elem(file["var"]).index, named
+        except Exception as error:  # anndata fails with any error
+            raise hdf5.damaged_h5ad(error, path) from error

@@ -10,15 +10,20 @@ import base64
 import io
 import json
 import pickle
+import struct
+import sys
 import zipfile
 from pathlib import Path
 
+import anndata
 import h5py
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
 import biomask as bm
+from biomask import hdf5
 from biomask.storage import read_zip, unzip, write_zip
 
 ARCHIVE = Path(__file__).parents[1] / "data" / "0.1.0"
@@ -295,6 +300,76 @@ def test_row_55_weights_that_reach_outside_are_refused(forge, tmp_path, reach):
     refused("model", path, "points to another file.*Do not trust", "E-UNSAFE")
 
 
+# ------------------------------------------------------------------------ HDF5 that never ends
+
+
+def never_ending(content: bytes) -> bytes:
+    """The free space in every global heap said to be 0 bytes: HDF5 steps over it for ever."""
+    raw, heap = bytearray(content), -1
+    while (heap := raw.find(b"GCOL", heap + 1)) >= 0:
+        place = heap + 16
+        while struct.unpack_from("<H", raw, place)[0]:
+            place += 16 + -(-struct.unpack_from("<Q", raw, place + 8)[0] // 8) * 8
+        struct.pack_into("<Q", raw, place + 8, 0)
+    assert raw != content
+    return bytes(raw)
+
+
+@pytest.fixture
+def h5ad(tmp_path):
+    """A file with a matrix in varm, and names in uns."""
+    data = anndata.AnnData(np.ones((2, 3), np.float32), var=pd.DataFrame(index=list("abc")))
+    data.varm["mask"], data.uns["mask"] = np.eye(3), list("xyz")
+    data.write_h5ad(tmp_path / "data.h5ad")
+    return tmp_path / "data.h5ad"
+
+
+def test_row_55_an_h5ad_file_that_hdf5_reads_for_ever(h5ad, monkeypatch):
+    """Given up after a time that grows with the file."""
+    monkeypatch.setattr(hdf5, "SECONDS", 2)
+    assert bm.read_varm(h5ad, "mask").n_edges == 3
+    h5ad.write_bytes(never_ending(h5ad.read_bytes()))
+    told = "has not read it after 2 seconds.*download or write it again"
+    with pytest.raises(bm.ReadError, match=told) as caught:
+        bm.read_varm(h5ad, "mask")
+    assert (caught.value.file, caught.value.code) == (str(h5ad), "E-HDF5-FAILS")
+
+
+def test_row_55_weights_that_hdf5_reads_for_ever(forge, monkeypatch):
+    """The type of a weight, which Keras looks for, is in such a heap."""
+    content = change_weights(lambda group: group["0"].attrs.update(dtype="float32"))
+    assert bm.load_model(forge("model", {WEIGHTS: content})).get_weights()
+    monkeypatch.setattr(hdf5, "SECONDS", 2)
+    path = forge("model", {WEIGHTS: never_ending(content)})
+    refused("model", path, "has not read it after 2 seconds", "E-HDF5-FAILS")
+
+
+def test_row_55_a_file_on_which_hdf5_crashes(h5ad, tmp_path, monkeypatch):
+    """Played by a process that kills itself; ours goes on."""
+    crash = tmp_path / "python"
+    crash.write_text("#!/bin/sh\nkill -SEGV $$\n")
+    crash.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(crash))
+    with pytest.raises(bm.ReadError, match="crashes on it: status -11") as caught:
+        bm.read_varm(h5ad, "mask")
+    assert (caught.value.file, caught.value.code) == (str(h5ad), "E-HDF5-FAILS")
+
+
+def test_row_55_text_that_a_file_holds_once_and_names_often(h5ad):
+    """8,000 references to 10,000 characters: 80 MB of 170 kB."""
+    with h5py.File(h5ad, "r+") as file:
+        del file["uns/mask"]
+        names = file.create_dataset("uns/mask", (8000,), h5py.string_dtype())
+        names[0], names[1] = "x" * 10_000, "y"
+        place = names.id.get_offset()
+    raw = bytearray(h5ad.read_bytes())
+    raw[place : place + 16 * 8000] = raw[place : place + 16] * 8000
+    h5ad.write_bytes(raw)
+    with pytest.raises(bm.ReadError, match="would unpack to 80") as caught:
+        bm.read_varm(h5ad, "mask")
+    assert (caught.value.file, caught.value.code) == (str(h5ad), "E-BOMB")
+
+
 # ------------------------------------------------------------------------ bombs
 
 
@@ -302,10 +377,14 @@ def test_row_55_weights_that_reach_outside_are_refused(forge, tmp_path, reach):
     ("make", "told"),
     [
         (lambda g: g.create_dataset("0", (10**12,), "f4", chunks=(1000,)), "claims 4000000000000"),
+        (
+            lambda g: [g.create_dataset(x, (4000,), "f4") for x in "09"],
+            r"claims 16000 .*, 32\d+ with",
+        ),
         (lambda g: g.__setitem__("0", g["1"]), "under two names"),
         (lambda g: g.__setitem__("0", g.file), "under two names|damaged"),
     ],
-    ids=["CVE-2026-0897 shape", "twice", "cycle"],
+    ids=["CVE-2026-0897 shape", "together", "twice", "cycle"],
 )
 def test_row_55_weights_larger_than_their_file_are_refused(forge, make, told):
     """Before anything is allocated."""

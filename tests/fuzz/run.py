@@ -3,8 +3,7 @@
     python tests/fuzz/run.py MINUTES [CORPUS]
 
 Both may take 4 GB and 20 s for an input. Ends with 1 when something was found. CORPUS is a folder
-to keep what atheris finds worth trying again. Files of HDF5 are for hypothesis alone: atheris soon
-finds a global heap in which the HDF5 library itself reads for ever, and gets no further.
+to keep what atheris finds worth trying again.
 """
 
 from __future__ import annotations
@@ -25,7 +24,6 @@ from fuzz_targets import TARGETS
 HERE = Path(__file__).parent
 LIMIT_MB = 4096
 HANGING = 1800  # seconds of a round: twenty times what it takes
-WITHOUT_HDF5 = [name for name in TARGETS if name != "varm"]
 EXAMPLES = 1000  # of every target, in one round of hypothesis
 
 
@@ -59,10 +57,10 @@ def run_hypothesis(minutes: float) -> bool:
 
 
 def run_atheris(minutes: float, corpus: Path) -> bool:
-    """Every target but HDF5 for its share of the time; True when nothing was found."""
+    """Every target for its share of the time; True when nothing was found."""
     sound = True
-    for name in WITHOUT_HDF5:
-        seconds = max(1, round(60 * minutes / len(WITHOUT_HDF5)))
+    for name in TARGETS:
+        seconds = max(1, round(60 * minutes / len(TARGETS)))
         command = [sys.executable, str(HERE / "harness.py"), name, str(corpus / name)]
         command += [f"-max_total_time={seconds}", "-timeout=20", f"-rss_limit_mb={LIMIT_MB}"]
         command += ["-print_final_stats=1", f"-artifact_prefix={name}-"]
