@@ -87,8 +87,10 @@ class OnDisk:
     def epoch(self, rng: np.random.Generator, batch_size: int) -> Iterator[tuple]:
         """As `InMemory.epoch`; every row comes once."""
         parts = mixtures(self._X, len(self._Y), batch_size, rng)
-        for where, values in ahead((where, read(self._X, where)) for where in parts):
-            yield _constants(values), _constants(self._Y[where]), tf.range(len(where))
+        # Tensors are made by the thread that reads, so that no array is kept beside them.
+        tensors = ((where, _constants(read(self._X, where))) for where in parts)
+        for where, values in ahead(tensors):
+            yield values, _constants(self._Y[where]), tf.range(len(where))
 
     def pieces(self) -> Iterator[tuple]:
         """As `InMemory.pieces`."""
