@@ -5,7 +5,7 @@ VENV_PYTHON := .venv/bin/python
 # Removed first and written last, so that an interrupted installation is started afresh.
 INSTALLED := .venv/.installed
 
-.PHONY: audit calibrate fuzz help mutation .venv figures test lab lint bench
+.PHONY: audit calibrate fuzz help mutation .venv figures test lab lint bench versions
 
 help:
 	@echo "make figures   run every notebook and write figures/"
@@ -17,6 +17,7 @@ help:
 	@echo "make lint      ruff only"
 	@echo "make bench     every benchmark, an hour; writes benchmarks/results/"
 	@echo "make audit     known flaws of the locked packages, and of biomask's own code"
+	@echo "make versions  the tests on the oldest releases allowed, and on the newest; half an hour"
 	@echo "make .venv     only install; the others do this when it is missing or stale"
 
 .venv: $(INSTALLED)
@@ -62,6 +63,28 @@ calibrate: .venv
 audit: .audit/.installed
 	@.audit/bin/bandit -q -r biomask
 	@.audit/bin/pip-audit --strict --requirement requirements.lock --no-deps --disable-pip
+
+# The lowest releases that pyproject.toml allows, and the newest there are, both from where pip gets
+# its own. Left out is what looks at .venv itself, and what takes long in a notebook or a browser.
+VERSIONSFLAGS ?= -q --ignore=tests/acceptance/test_soak.py \
+	--ignore=tests/acceptance/test_kill_and_resume.py $(patsubst %,--ignore=tests/test_%.py, \
+	benchmarks browser environment notebooks report_browser)
+versions: versions-lowest versions-newest
+versions-lowest: RESOLUTION := lowest-direct
+versions-newest: RESOLUTION := highest
+
+versions-%: .versions/uv/.installed
+	@echo "biomask with the $* releases ..."
+	@.versions/uv/bin/uv venv --quiet --clear --python $(PYTHON) .versions/$*
+	@UV_DEFAULT_INDEX=$$($(PYTHON) -m pip config get global.index-url 2>/dev/null) \
+		.versions/uv/bin/uv pip install --quiet --compile-bytecode --resolution $(RESOLUTION) \
+		--python .versions/$*/bin/python --editable ".[dev]"
+	@.versions/$*/bin/python -m pytest $(VERSIONSFLAGS)
+
+.versions/uv/.installed:
+	@$(PYTHON) -m venv --clear .versions/uv
+	@.versions/uv/bin/python -m pip install -qq --disable-pip-version-check uv
+	@touch $@
 
 # FUZZFLAGS=60 for an hour of each; atheris, where it is installed, follows hypothesis
 FUZZFLAGS ?= 10
