@@ -106,6 +106,12 @@ def test_default_filters_on_a_toy_mask_say_what_to_change(mask):
     assert "have 1 to 4" in str(caught.value)
 
 
+def test_default_limits_are_ten_and_three_hundred_genes():
+    genes = [f"KRT{i}" for i in range(301)]
+    sets = {str(n): genes[:n] for n in (9, 10, 300, 301)}
+    assert bm.align(bm.Mask.from_sets(sets), frame(genes)).mask.pathways.tolist() == ["10", "300"]
+
+
 def test_pathway_without_a_present_gene_goes_even_at_zero(mask):
     aligned = align(mask, frame("ABCD"), min_genes=0)
     assert aligned.mask.pathways.tolist() == ["P1", "P2", "P4"]

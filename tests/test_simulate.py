@@ -275,3 +275,17 @@ class TestMasks:
         assert mask.degrees().var() > 2 * flat.var()
         assert hub_mask(sizes, 2000) == hub_mask(sizes, 2000)
         assert hub_mask(sizes, 2000) != hub_mask(sizes, 2000, random_state=1)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "survival"])
+def test_the_defaults_are_those_that_are_shown(task):
+    shown = {"n_samples": 200, "active": [], "effect": 1.0, "n_classes": 3, "censoring": 0.3}
+    shown |= {"gene_correlation": 0.3, "subject_share": 0.5, "batch_share": 0.3}
+    shown |= {"batch_effect": 0.0, "random_state": 0}
+    for parts in ({}, {"n_subjects": 20}, {"n_batches": 2}):
+        left, given = (bm.simulate(MASK, task=task, **parts, **more) for more in ({}, shown))
+        pd.testing.assert_frame_equal(left.X, given.X, check_exact=True)
+        assert left.y.equals(given.y)
+    shown["active"] = ["P1"]
+    left, given = (bm.simulate(MASK, task=task, **more) for more in ({"active": ["P1"]}, shown))
+    assert left.y.equals(given.y)
