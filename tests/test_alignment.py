@@ -450,6 +450,14 @@ def test_match_fills_never_everything(mask):
         aligned.match(frame("ABCDEFGH"), fill="zero")
 
 
+def test_match_reports_on_the_genes_and_keeps_every_pathway(mask):
+    coverage = align(mask, frame("ABCDE")).match(frame("ABCDEFGHZ")).report.coverage
+    assert coverage.index.tolist() == ["P1", "P2", "P3", "P4"]
+    assert coverage["present"].tolist() == coverage["size"].tolist() == [3, 2, 1, 1]
+    assert coverage["kept"].dtype == bool
+    assert coverage["kept"].all()
+
+
 def test_match_keeps_the_rules(mask):
     aligned = align(mask, frame(["A", "B", "old"]), rename={"old": "C"}, on_duplicate="max")
     new = pd.DataFrame([[1.0, 2.0, 3.0, 4.0]], columns=["old", "B", "A", "A "])

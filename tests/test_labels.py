@@ -170,6 +170,12 @@ def test_another_number_of_labels_is_refused(mask, data):
     assert "y has shape (6, 2), X has 6 samples" in refused(mask, data, np.zeros((6, 2)))
 
 
+def test_data_that_never_vary_are_refused(mask, data):
+    same = data.assign(g0=1.0, g1=2.0, g2=3.0)
+    assert "every gene is the same in all 6 samples" in refused(mask, same, [0, 1] * 3)
+    read_samples(mask, same.assign(g2=data["g2"]), [0, 1] * 3, "binary")
+
+
 def test_repeated_sample_names_are_named(mask, data):
     twice = data.set_axis(["s1", "s1", *NAMES[2:]])
     assert "1 sample names are repeated, such as 's1'" in refused(mask, twice, [0, 1] * 3)
@@ -236,6 +242,13 @@ def test_a_label_among_the_genes_is_named(mask, task):
         read_samples(mask, X, y, task)
     with pytest.warns(BiomaskWarning, match="labels are among the genes: 'g1' follow y exactly"):
         read_samples(mask, X.assign(g1=5 - 3 * y), y, task)
+
+
+def test_a_time_among_the_genes_is_named(mask):
+    X, _ = many()
+    y = pd.DataFrame({"time": np.arange(20.0) + 1, "event": 1})
+    with pytest.warns(BiomaskWarning, match="labels are among the genes: 'g2' follow y exactly"):
+        read_samples(mask, X.assign(g2=-y["time"]), y, "survival")
 
 
 def test_ten_samples_and_an_exact_match_make_a_leak(mask):

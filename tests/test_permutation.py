@@ -244,6 +244,16 @@ class TestFreedmanLane:
         for row in residual:
             np.testing.assert_allclose(np.sort(row[:20]), np.sort(residual[0, :20]), atol=1e-9)
 
+    def test_subjects_move_as_a_whole(self):
+        """Three samples a subject; age and y belong to the subject."""
+        groups = np.repeat(np.arange(12), 3)
+        age, y = self.age[groups], self.y[groups]
+        labels = freedman_lane(y, age, 5, 0, groups=groups)
+        assert (labels.reshape(6, 12, 3) == labels.reshape(6, 12, 3)[:, :, :1]).all()
+        slope, intercept = stats.linregress(self.age[:12, 0], self.y[:12])[:2]
+        residual = labels[:, ::3] - intercept - slope * self.age[:12, 0]
+        np.testing.assert_allclose(np.sort(residual), np.sort(residual[:1].repeat(6, 0)), atol=1e-9)
+
     def test_what_it_refuses(self):
         with pytest.raises(bm.DataError, match="explained by the covariates"):
             freedman_lane(1 + 2 * self.age[:, 0], self.age, 5, 0)

@@ -91,6 +91,8 @@ def test_select_top_leaves_out_ties_at_the_limit():
     np.testing.assert_array_equal(
         select_top(effects, 2), [[1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
     )
+    # the three that are equal rank 2 to 4: none of them is among three
+    assert select_top(np.array([[4, 2, 2, 2, 1]]), 3).tolist() == [[True] + [False] * 4]
     for m in (0, 4):
         with pytest.raises(bm.ArgumentError, match=f"top {m} of 4"):
             select_top(effects, m)
