@@ -191,7 +191,9 @@ def test_cause_is_told_when_some_match(mask):
 
 def test_repeated_gene_outside_the_mask_is_only_reported(mask):
     aligned = align(mask, frame(["A", "B", "Z", "Z"]))
-    assert aligned.report.duplicates[["action", "name"]].values.tolist() == [["ignored", "Z"]]
+    assert aligned.report.duplicates.values.tolist() == [
+        ["ignored", "data", "Z", "", "not used by the mask: 'Z' at column 3, 'Z' at column 4"]
+    ]
     assert aligned.report.only_in_data.tolist() == ["Z"]
 
 
@@ -488,6 +490,7 @@ def test_as_frame_of_everything_is_the_same(mask, whole):
         "array": expected.to_numpy(),
         "csr": sparse.csr_array(expected.to_numpy()),
         "coo": sparse.coo_array(expected.to_numpy()),
+        "coo matrix": sparse.coo_matrix(expected.to_numpy()),
         "list": expected.to_numpy().tolist(),
     }
     for name, source in sources.items():

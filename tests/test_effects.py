@@ -152,6 +152,25 @@ def test_logits_of_any_size_give_the_exact_change(task, scale):
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-3 * scale)
 
 
+@pytest.mark.parametrize("scale", [1.0, 60.0, 3000.0])
+def test_log_risks_of_any_size_give_the_exact_change(scale):
+    net = make_network("survival", scale=scale)
+    _, h = activations(net)
+    h, v = h.astype(np.float32).astype(float), net["v"].astype(np.float32).astype(float)
+    got = effects.pathway_ablation(h, net["h_mean"], v, net["c"], net["y"], "survival")
+    expected = np.zeros((R, P))
+    for r in range(R):
+        time, event = net["y"][:, r].T
+        z = h[:, r] @ v[r, :, 0] + net["c"][r]
+        for p in range(P):
+            less = z - (h[:, r, p] - net["h_mean"][r, p]) * v[r, p, 0]
+            for risks, sign in ((less, 1), (z, -1)):
+                for i in np.flatnonzero(event):
+                    total = np.logaddexp.reduce(risks[time >= time[i]])
+                    expected[r, p] += sign * (total - risks[i])
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-3 * scale)
+
+
 def test_small_changes_keep_their_digits():
     """A unit that moves the logit by 1e-5: subtracting two float32 losses would lose it."""
     rng = np.random.default_rng(0)

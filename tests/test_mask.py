@@ -406,6 +406,16 @@ def test_rewire_deals_the_weights_of_each_pathway_anew():
     assert (random.edge_values != mask.edge_values).any()  # in the order of genes
 
 
+def test_a_seed_gives_the_same_mask_in_every_release():
+    sets = {"P": ["A", "B", "C"], "Q": ["C", "D"], "R": ["E", "F", "G"], "S": ["A", "G"]}
+    assert bm.Mask.from_sets(sets).rewire(0).to_sets() == {
+        "P": ["C", "D", "E"],
+        "Q": ["A", "B"],
+        "R": ["A", "C", "G"],
+        "S": ["F", "G"],
+    }
+
+
 def states_with(sizes, degrees):
     """Every 0/1 matrix with these column and row sums, by trying all."""
     choices = [itertools.combinations(range(len(degrees)), size) for size in sizes]

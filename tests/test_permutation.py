@@ -98,6 +98,11 @@ def test_same_seed_same_permutations():
     assert permute_labels(y, 0, 7).shape == (0, 30)
 
 
+def test_a_seed_gives_the_same_permutations_in_every_release():
+    drawn = permute_labels([0, 0, 1, 1, 1], 2, 0)
+    assert drawn.tolist() == [[3, 2, 1, 0, 4], [3, 1, 2, 0, 4]]
+
+
 class TestSubjects:
     # subjects a (1 sample), b (2), c (3), d (1); cases are a and b
     groups = np.array(list("abbcccd"))

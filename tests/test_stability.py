@@ -27,6 +27,7 @@ def test_mean_rank_correlation_equals_scipy_over_pairs():
 def test_rank_correlation_of_nothing():
     assert np.isnan(mean_rank_correlation(np.ones((1, 5))))
     assert np.isnan(mean_rank_correlation(np.ones((5, 1))))
+    assert mean_rank_correlation(np.array([[1, 2], [4, 3]])) == pytest.approx(-1)
     # one of three rows is constant: pairs 1, 0, 0
     assert mean_rank_correlation(np.array([[1, 2, 3], [2, 4, 6], [7, 7, 7.0]])) == (
         pytest.approx(1 / 3)
@@ -76,6 +77,10 @@ class TestNogueira:
         draws = [nogueira(rng.random((40, 20)) < chance) for _ in range(400)]
         spread = np.var([draw.index for draw in draws])
         assert np.mean([draw.variance for draw in draws]) == pytest.approx(spread, rel=0.2)
+
+    def test_two_selections_of_nothing_in_common(self):
+        # p = 1/2 twice, k/P = 1/2: index = 1 - (2/1 * 1/4) / (1/4)
+        assert nogueira(np.array([[1, 0], [0, 1]])).index == -1
 
     def test_limits(self):
         always = np.tile([1, 0, 1, 0], (5, 1))

@@ -84,6 +84,18 @@ def test_empty_lines_are_skipped_and_counted(tmp_path):
     assert refused(tmp_path, "\ngene,P1,P2\n\nA,1,7\n").line == 4
 
 
+def test_a_line_without_separators_is_shown_from_its_start(tmp_path):
+    line = "0123456789" * 5
+    assert refused(tmp_path, f"\n{line}\n").problem == (
+        f"neither tabs nor commas separate the first line, which starts with {line[:40]!r}"
+    )
+
+
+def test_numbers_however_they_are_written(tmp_path):
+    mask = read(tmp_path, "gene,P1,P2\nA,0.0,1.0\nB,1e0,00\n")
+    assert mask.to_sets() == {"P1": ["B"], "P2": ["A"]}
+
+
 @pytest.mark.parametrize("content", ["", "\n\n", ",,\n,,\n", "gene,P1\n", "\t\t\n"])
 def test_nothing_in_the_table(tmp_path, content):
     assert refused(tmp_path, content).code == "E-EMPTY"
