@@ -198,6 +198,19 @@ def test_nothing_given_or_returned_can_change_it(mask):
     assert bm.Mask(mask.to_scipy(), mask.genes, mask.pathways).digest == mask.digest == digest
 
 
+def test_notes_and_descriptions_of_sets_are_kept():
+    note = Note("skipped", "P", "because", 3)
+    mask = bm.Mask.from_sets({"P": ["A"]}, descriptions={"P": "text"}, notes=[note])
+    assert mask.notes == (note,)
+    assert mask.descriptions.tolist() == ["text"]
+
+
+def test_names_that_are_no_text_are_listed():
+    with pytest.raises(bm.MaskError, match="gene names must be text") as caught:
+        bm.Mask.from_dense([[1], [1], [1]], ["A", 1.5, None], ["P"])
+    assert caught.value.genes == ["1.5", "None"]
+
+
 def test_digest_sees_order_names_edges_and_weights(mask):
     others = [
         mask.select(genes=["B", "A", "C", "D"]),

@@ -146,6 +146,10 @@ def test_planted_edges_are_the_only_ones_read():
 
 
 class TestSubjectsAndBatches:
+    def test_as_many_subjects_as_samples_and_batches_as_subjects(self):
+        sim = bm.simulate(MASK, 6, n_subjects=6, n_batches=6, batch_share=0.2)
+        assert sim.groups.nunique() == sim.batch.nunique() == 6
+
     def test_shares_of_variance(self):
         sim = bm.simulate(
             MASK, 24_000, n_subjects=2000, subject_share=0.3, n_batches=1000, batch_share=0.2

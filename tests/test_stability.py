@@ -123,6 +123,10 @@ def test_sign_agreement_does_not_see_a_unit_turned_round():
     turned = np.array([1, -1, -1, 1.0])[:, None]
     again = sign_agreement(weights * turned, np.array([0, 0, 1]), head * turned)
     np.testing.assert_array_equal(again[0], agreement)
+    head[3] = 0  # a unit that moves no output has no sign
+    agreement, sign = sign_agreement(weights, np.array([0, 0, 1]), head)
+    np.testing.assert_array_equal(agreement, [0.75, 0.5, 0.5])
+    np.testing.assert_array_equal(sign, [1, -1, 1])
 
 
 def test_not_separable_follows_links():
