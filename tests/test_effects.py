@@ -284,6 +284,11 @@ class TestDirection:
         expected = 0.5 * np.cov([0, 1, 2, 3], [-13 / 12, -1 / 12, 5 / 12, 9 / 12])[0, 1]
         np.testing.assert_allclose(got, [[expected], [expected]], rtol=1e-5)
 
+    def test_a_unit_turns_by_its_covariance_wherever_its_mean_is(self):
+        h = (13 - self.reference)[:, None]  # falls with its genes
+        got = effects.direction(h, self.v[1:], np.array([1, 1, 0, 0]), "binary", self.reference)
+        np.testing.assert_allclose(got, [[-1.0]])  # 0.5 * -(12.5 - 10.5)
+
     def test_an_empty_class_gives_nan(self):
         got = effects.direction(self.h, self.v, np.ones(4, int), "binary", self.reference)
         assert np.isnan(got).all()

@@ -211,6 +211,11 @@ def test_names_that_are_no_text_are_listed():
     assert caught.value.genes == ["1.5", "None"]
 
 
+def test_a_mask_of_ones_warns_from_two_by_two_on():
+    with pytest.warns(bm.BiomaskWarning, match="every one of 2 genes feeds every one of 2"):
+        bm.Mask.from_dense(np.ones((2, 2)))
+
+
 def test_digest_sees_order_names_edges_and_weights(mask):
     others = [
         mask.select(genes=["B", "A", "C", "D"]),
@@ -542,6 +547,11 @@ def test_damaged_config_is_refused(mask, damage):
     config = {**mask_to_config(mask), **damage}
     with pytest.raises(bm.BiomaskError):
         mask_from_config(config)
+
+
+def test_more_edges_than_places_are_refused_unread(mask):
+    with pytest.raises(bm.StorageError, match="13 edges in a mask of 4 x 3"):
+        mask_from_config({**mask_to_config(mask), "n_edges": 13})
 
 
 def test_config_that_lacks_a_part_is_refused(mask):

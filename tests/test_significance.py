@@ -113,6 +113,7 @@ def test_resolution_note():
         "pathways together to q <= 0.05 (22139 permutations could); rely on p_fwer"
     )
     assert "cannot bring any of the 50 pathways to" in resolution_note(50, 9)
+    assert "fewer than 50 of the 50 pathways together" in resolution_note(50, 19)
     assert resolution_note(1107, 199, n_rejected=111) == ""
     assert resolution_note(10, 199) == ""
 

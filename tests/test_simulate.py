@@ -89,6 +89,13 @@ def test_regression_effect_is_the_slope():
     )
 
 
+def test_samples_are_censored_as_often_as_asked():
+    for censoring in (0.0, 0.4):
+        sim = bm.simulate(MASK, 8000, ["P1"], 1.0, task="survival", censoring=censoring)
+        assert sim.y["event"].mean() == pytest.approx(1 - censoring, abs=0.02)
+        assert (censoring == 0) == sim.y["event"].all()
+
+
 def test_each_class_has_its_pathway():
     sim = bm.simulate(MASK, 30_000, ["P1", "P3"], 1.5, task="multiclass")
     assert sorted(sim.y.unique()) == [0, 1, 2]
