@@ -315,6 +315,18 @@ def test_errors(change, error, text):
         )
 
 
+def test_a_drop_of_each_output_is_that_of_the_unit_times_its_weights():
+    net = make_network("multiclass")
+    h = activations(net)[1]
+    outputs = effects.linear_output(h, net["v"], net["c"])
+    drop = h - net["h_mean"]
+    by_output = drop[..., None] * net["v"]
+    for change in (losses.multiclass_change, losses.cross_entropy_change_exact):
+        found = change(by_output, net["v"], outputs, net["y"])
+        expected = change(drop, net["v"], outputs, net["y"])
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+
 def test_tied_times_share_one_risk_set():
     # Two deaths at time 1 among three: both risk sets hold all three samples (Breslow).
     loss = losses.partial_likelihood(

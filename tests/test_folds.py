@@ -70,6 +70,12 @@ def test_a_stratum_is_spread_evenly():
         assert np.bincount(strata[part]).tolist() == [4, 2, 1]
 
 
+def test_strata_of_one_sample_a_fold_are_spread_evenly():
+    strata = np.repeat([0, 1, 2], 5)
+    for part in outer_folds(15, 5, 0, None, strata):
+        assert strata[part].tolist() == [0, 1, 2]
+
+
 def test_a_stratum_of_subjects_is_spread_evenly():
     groups = np.repeat(np.arange(12), 3)
     strata = np.where(groups < 8, 0, 1)  # 8 and 4 subjects

@@ -53,6 +53,8 @@ def test_scale_and_offset_of_a_pathway_do_not_matter():
     np.testing.assert_allclose(
         fwer_p_values(effects), fwer_p_values(effects * [1, 10, 0.1, 3] + [5, 0, -2, 1])
     )
+    for scale in (1e-9, 1e9):
+        np.testing.assert_allclose(standardise(scale * effects), standardise(effects))
 
 
 def test_leaving_each_vector_out_of_its_own_deviation_gives_the_same_fwer():

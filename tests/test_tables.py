@@ -77,6 +77,11 @@ def test_a_matrix_without_names_is_recognised(tmp_path):
     assert (error.code, error.line) == ("E-NO-NAMES", 2)
 
 
+def test_numbers_are_no_names_however_they_are_written(tmp_path):
+    error = refused(tmp_path, "gene,P\n0,1\n1,1\n0.0,1\n1.0,1\n")
+    assert (error.code, error.line) == ("E-NO-NAMES", 2)
+
+
 def test_empty_lines_are_skipped_and_counted(tmp_path):
     mask = read(tmp_path, "\ngene,P1,P2\n\nA,1,0\n,,\nB,1,1\n")
     assert mask.genes.tolist() == ["A", "B"]
