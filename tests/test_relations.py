@@ -138,7 +138,7 @@ def test_what_was_read_is_noted(tmp_path):
 
 def test_unknown_ids_are_shown_beside_those_that_would_be_known(tmp_path):
     assert refused(tmp_path, "x\ty\nz\ty\nw\ty\n").problem == (
-        "none of the 4 pathways of the relations, such as 'x', 'y', 'z' and 1 more, is among the "
+        "none of the 4 pathways of the relations, such as 'y', 'x', 'z' and 1 more, is among the "
         "gene sets: their names are like 'Cell cycle', 'Mitosis, late' and 2 more and their "
         "descriptions like 'R-HSA-1', 'R-HSA-2' and 2 more"
     )
