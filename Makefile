@@ -97,6 +97,6 @@ fuzz: .venv
 		--target .mutation coverage pytest-cov
 	@touch $@
 
-# MUTATIONFLAGS="100 7" for 100 faults of each room, other ones than those of seed 0
+# MUTATIONFLAGS="masks 100 7" for 100 faults of masks, other ones than those of seed 0
 mutation: .mutation/.installed
 	@PYTHONPATH=.mutation $(VENV_PYTHON) tests/mutation/run.py $(MUTATIONFLAGS)

@@ -129,6 +129,15 @@ def test_the_array_that_is_wrong_is_named(tmp_path):
     assert refused(altered(path, indices=np.zeros(5))).column == "indices"
 
 
+@pytest.mark.parametrize(
+    ("shape", "found"), [([0, 3], "[0, 3]"), ([4, 3, 1], "int64"), ([4.0, 3.0], "float64")]
+)
+def test_a_shape_that_is_none_is_shown(tmp_path, shape, found):
+    path = save_sparse(tmp_path / "m.npz", sparse.csr_array(DENSE))
+    error = refused(altered(path, shape=np.array(shape)))
+    assert error.problem == f"shape must be two numbers from 1 to 10,000,000, found {found}"
+
+
 def test_an_npy_of_version_2(tmp_path):
     """NumPy writes one where a header is longer than 64 KiB."""
     with open(tmp_path / "m.npy", "wb") as file:

@@ -152,6 +152,25 @@ def test_logits_of_any_size_give_the_exact_change(task, scale):
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-3 * scale)
 
 
+@pytest.mark.parametrize("scale", [1.0, 60.0, 3000.0])
+def test_log_risks_of_any_size_give_the_exact_change(scale):
+    net = make_network("survival", scale=scale)
+    _, h = activations(net)
+    h, v = h.astype(np.float32).astype(float), net["v"].astype(np.float32).astype(float)
+    got = effects.pathway_ablation(h, net["h_mean"], v, net["c"], net["y"], "survival")
+    expected = np.zeros((R, P))
+    for r in range(R):
+        time, event = net["y"][:, r].T
+        z = h[:, r] @ v[r, :, 0] + net["c"][r]
+        for p in range(P):
+            less = z - (h[:, r, p] - net["h_mean"][r, p]) * v[r, p, 0]
+            for risks, sign in ((less, 1), (z, -1)):
+                for i in np.flatnonzero(event):
+                    total = np.logaddexp.reduce(risks[time >= time[i]])
+                    expected[r, p] += sign * (total - risks[i])
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-3 * scale)
+
+
 def test_small_changes_keep_their_digits():
     """A unit that moves the logit by 1e-5: subtracting two float32 losses would lose it."""
     rng = np.random.default_rng(0)
@@ -265,6 +284,11 @@ class TestDirection:
         expected = 0.5 * np.cov([0, 1, 2, 3], [-13 / 12, -1 / 12, 5 / 12, 9 / 12])[0, 1]
         np.testing.assert_allclose(got, [[expected], [expected]], rtol=1e-5)
 
+    def test_a_unit_turns_by_its_covariance_wherever_its_mean_is(self):
+        h = (13 - self.reference)[:, None]  # falls with its genes
+        got = effects.direction(h, self.v[1:], np.array([1, 1, 0, 0]), "binary", self.reference)
+        np.testing.assert_allclose(got, [[-1.0]])  # 0.5 * -(12.5 - 10.5)
+
     def test_an_empty_class_gives_nan(self):
         got = effects.direction(self.h, self.v, np.ones(4, int), "binary", self.reference)
         assert np.isnan(got).all()
@@ -289,6 +313,18 @@ def test_errors(change, error, text):
         effects.pathway_ablation(
             given["h"], net["h_mean"], given["v"], net["c"], given["y"], given["task"]
         )
+
+
+def test_a_drop_of_each_output_is_that_of_the_unit_times_its_weights():
+    net = make_network("multiclass")
+    h = activations(net)[1]
+    outputs = effects.linear_output(h, net["v"], net["c"])
+    drop = h - net["h_mean"]
+    by_output = drop[..., None] * net["v"]
+    for change in (losses.multiclass_change, losses.cross_entropy_change_exact):
+        found = change(by_output, net["v"], outputs, net["y"])
+        expected = change(drop, net["v"], outputs, net["y"])
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
 
 
 def test_tied_times_share_one_risk_set():

@@ -32,6 +32,13 @@ def test_folds_are_drawn_from_the_seed():
     assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
 
 
+def test_a_seed_gives_the_same_folds_in_every_release():
+    folds = outer_folds(7, 3, 0, None, None)
+    assert [part.tolist() for part in folds] == [[1, 2, 6], [0, 3], [4, 5]]
+    fitted, watched = inner_split(np.arange(7), 0.3, 0, None)
+    assert (fitted.tolist(), watched.tolist()) == ([0, 1, 3, 5, 6], [2, 4])
+
+
 def test_folds_cannot_see_the_labels():
     assert list(inspect.signature(outer_folds).parameters) == [
         "n",
@@ -61,6 +68,12 @@ def test_a_stratum_is_spread_evenly():
     strata = np.array([0] * 20 + [1] * 10 + [2] * 5)
     for part in outer_folds(35, 5, 3, None, strata):
         assert np.bincount(strata[part]).tolist() == [4, 2, 1]
+
+
+def test_strata_of_one_sample_a_fold_are_spread_evenly():
+    strata = np.repeat([0, 1, 2], 5)
+    for part in outer_folds(15, 5, 0, None, strata):
+        assert strata[part].tolist() == [0, 1, 2]
 
 
 def test_a_stratum_of_subjects_is_spread_evenly():

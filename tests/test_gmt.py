@@ -53,9 +53,9 @@ def test_a_missing_description_column_is_suspected(tmp_path):
 
 
 def test_trailing_tabs_are_counted(tmp_path):
-    mask = read(tmp_path, b"A\td\tG1\t\t\nB\td\tG2\nC\td\tG2\t\n")
+    mask = read(tmp_path, b"A\td\tG1\t\t\nB\td\tG2\nC\td\tG2\t\nD\td\tG1\t\n")
     assert report_of(mask) == [("ignored trailing tabs", "file", 1)]
-    assert mask.report["detail"].tolist() == ["2 lines"]
+    assert mask.report["detail"].tolist() == ["3 lines"]
 
 
 def test_an_empty_field_between_genes_is_skipped_and_noted(tmp_path):

@@ -11,6 +11,7 @@ import pytest
 import biomask as bm
 from biomask.errors import ArgumentError, BiomaskWarning, DataError
 from biomask.inference.labels import read_samples
+from biomask.inference.notices import warn_of_classes
 
 NAMES = ["s3", "s1", "s2", "s0", "s4", "s5"]
 
@@ -169,6 +170,12 @@ def test_another_number_of_labels_is_refused(mask, data):
     assert "y has shape (6, 2), X has 6 samples" in refused(mask, data, np.zeros((6, 2)))
 
 
+def test_data_that_never_vary_are_refused(mask, data):
+    same = data.assign(g0=1.0, g1=2.0, g2=3.0)
+    assert "every gene is the same in all 6 samples" in refused(mask, same, [0, 1] * 3)
+    read_samples(mask, same.assign(g2=data["g2"]), [0, 1] * 3, "binary")
+
+
 def test_repeated_sample_names_are_named(mask, data):
     twice = data.set_axis(["s1", "s1", *NAMES[2:]])
     assert "1 sample names are repeated, such as 's1'" in refused(mask, twice, [0, 1] * 3)
@@ -235,6 +242,56 @@ def test_a_label_among_the_genes_is_named(mask, task):
         read_samples(mask, X, y, task)
     with pytest.warns(BiomaskWarning, match="labels are among the genes: 'g1' follow y exactly"):
         read_samples(mask, X.assign(g1=5 - 3 * y), y, task)
+
+
+def test_a_time_among_the_genes_is_named(mask):
+    X, _ = many()
+    y = pd.DataFrame({"time": np.arange(20.0) + 1, "event": 1})
+    with pytest.warns(BiomaskWarning, match="labels are among the genes: 'g2' follow y exactly"):
+        read_samples(mask, X.assign(g2=-y["time"]), y, "survival")
+
+
+def test_ten_samples_and_an_exact_match_make_a_leak(mask):
+    X, y = many()
+    nearly = X.assign(g1=y + 0.01 * X["g0"])  # their correlation is .9998
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_samples(mask, nearly, y, "binary")
+        read_samples(mask, X.assign(g1=y)[:9], y[:9], "binary")
+    with pytest.warns(BiomaskWarning, match="labels are among the genes"):
+        read_samples(mask, X.assign(g1=y)[:10], y[:10], "binary")
+
+
+# ---------------------------------------------------------------------------- other warnings
+
+
+def test_counts_are_named_unless_alignment_has(mask):
+    X, y = many()
+    counts = (X.abs() * 100).round() + np.arange(20)[:, None]
+    with pytest.warns(BiomaskWarning, match=r"look like this: raw counts .*\. Normalise and log"):
+        read_samples(mask, counts, y, "binary")
+
+
+def told_of_classes(labels, classes, held_out) -> list[str]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn_of_classes(np.array(labels), classes, held_out)
+    return [str(warning.message).partition(". Use fewer folds")[0] for warning in caught]
+
+
+def test_classes_that_a_fold_lacks_are_named():
+    halves = [np.arange(3), np.arange(3, 6)]
+    assert told_of_classes([0, 1, 0, 1, 0, 1], ["a", "b"], halves) == []
+    assert told_of_classes([0, 0, 1, 1, 2, 2], ["a", "b", "c"], halves) == [
+        "all samples of class 'a' in fold 1, class 'c' in fold 2 are held out: none is left to "
+        "learn",
+        "no sample of class 'c' in fold 1, class 'a' in fold 2 is held out: nothing there tells "
+        "how well it is predicted",
+    ]
+    apart = told_of_classes([0, 1, 2, 3, 4], list("abcde"), [np.array([k]) for k in range(5)])
+    assert "class 'c' in fold 3 and 2 more are held out" in apart[0]
+    three = told_of_classes([0, 1, 2], list("abc"), [np.array([k]) for k in range(3)])
+    assert "class 'c' in fold 3 are held out" in three[0]
 
 
 def test_the_outcome_keeps_the_name_it_came_with(mask, data):

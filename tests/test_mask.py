@@ -198,6 +198,24 @@ def test_nothing_given_or_returned_can_change_it(mask):
     assert bm.Mask(mask.to_scipy(), mask.genes, mask.pathways).digest == mask.digest == digest
 
 
+def test_notes_and_descriptions_of_sets_are_kept():
+    note = Note("skipped", "P", "because", 3)
+    mask = bm.Mask.from_sets({"P": ["A"]}, descriptions={"P": "text"}, notes=[note])
+    assert mask.notes == (note,)
+    assert mask.descriptions.tolist() == ["text"]
+
+
+def test_names_that_are_no_text_are_listed():
+    with pytest.raises(bm.MaskError, match="gene names must be text") as caught:
+        bm.Mask.from_dense([[1], [1], [1]], ["A", 1.5, None], ["P"])
+    assert caught.value.genes == ["1.5", "None"]
+
+
+def test_a_mask_of_ones_warns_from_two_by_two_on():
+    with pytest.warns(bm.BiomaskWarning, match="every one of 2 genes feeds every one of 2"):
+        bm.Mask.from_dense(np.ones((2, 2)))
+
+
 def test_digest_sees_order_names_edges_and_weights(mask):
     others = [
         mask.select(genes=["B", "A", "C", "D"]),
@@ -406,6 +424,16 @@ def test_rewire_deals_the_weights_of_each_pathway_anew():
     assert (random.edge_values != mask.edge_values).any()  # in the order of genes
 
 
+def test_a_seed_gives_the_same_mask_in_every_release():
+    sets = {"P": ["A", "B", "C"], "Q": ["C", "D"], "R": ["E", "F", "G"], "S": ["A", "G"]}
+    assert bm.Mask.from_sets(sets).rewire(0).to_sets() == {
+        "P": ["C", "D", "E"],
+        "Q": ["A", "B"],
+        "R": ["A", "C", "G"],
+        "S": ["F", "G"],
+    }
+
+
 def states_with(sizes, degrees):
     """Every 0/1 matrix with these column and row sums, by trying all."""
     choices = [itertools.combinations(range(len(degrees)), size) for size in sizes]
@@ -528,6 +556,11 @@ def test_damaged_config_is_refused(mask, damage):
     config = {**mask_to_config(mask), **damage}
     with pytest.raises(bm.BiomaskError):
         mask_from_config(config)
+
+
+def test_more_edges_than_places_are_refused_unread(mask):
+    with pytest.raises(bm.StorageError, match="13 edges in a mask of 4 x 3"):
+        mask_from_config({**mask_to_config(mask), "n_edges": 13})
 
 
 def test_config_that_lacks_a_part_is_refused(mask):

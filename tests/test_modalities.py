@@ -210,6 +210,8 @@ def test_new_data_get_the_same_columns(mask, data):
     assert matched.X.loc["n1", "A (mutation)"] == pytest.approx(10 + 1 / 3)
     assert matched.X.loc["n2", "E (expression)"] == pytest.approx(110 + 1 / 3)
     assert matched.report.only_in_data.tolist() == ["Z"]
+    assert matched.report.coverage["kept"].dtype == bool
+    assert matched.report.coverage["kept"].all()
 
 
 def test_a_missing_gene_is_refused_or_filled_in_its_modality(mask, data):

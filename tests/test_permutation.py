@@ -98,6 +98,11 @@ def test_same_seed_same_permutations():
     assert permute_labels(y, 0, 7).shape == (0, 30)
 
 
+def test_a_seed_gives_the_same_permutations_in_every_release():
+    drawn = permute_labels([0, 0, 1, 1, 1], 2, 0)
+    assert drawn.tolist() == [[3, 2, 1, 0, 4], [3, 1, 2, 0, 4]]
+
+
 class TestSubjects:
     # subjects a (1 sample), b (2), c (3), d (1); cases are a and b
     groups = np.array(list("abbcccd"))
@@ -243,6 +248,16 @@ class TestFreedmanLane:
         assert np.abs(residual[1:] - residual[0]).max(axis=1).min() > 0.1
         for row in residual:
             np.testing.assert_allclose(np.sort(row[:20]), np.sort(residual[0, :20]), atol=1e-9)
+
+    def test_subjects_move_as_a_whole(self):
+        """Three samples a subject; age and y belong to the subject."""
+        groups = np.repeat(np.arange(12), 3)
+        age, y = self.age[groups], self.y[groups]
+        labels = freedman_lane(y, age, 5, 0, groups=groups)
+        assert (labels.reshape(6, 12, 3) == labels.reshape(6, 12, 3)[:, :, :1]).all()
+        slope, intercept = stats.linregress(self.age[:12, 0], self.y[:12])[:2]
+        residual = labels[:, ::3] - intercept - slope * self.age[:12, 0]
+        np.testing.assert_allclose(np.sort(residual), np.sort(residual[:1].repeat(6, 0)), atol=1e-9)
 
     def test_what_it_refuses(self):
         with pytest.raises(bm.DataError, match="explained by the covariates"):

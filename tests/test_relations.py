@@ -136,6 +136,14 @@ def test_what_was_read_is_noted(tmp_path):
     assert "'R-BTA-1', 'R-BTA-2'" in report["detail"][3]
 
 
+def test_unknown_ids_are_shown_beside_those_that_would_be_known(tmp_path):
+    assert refused(tmp_path, "x\ty\nz\ty\nw\ty\n").problem == (
+        "none of the 4 pathways of the relations, such as 'y', 'x', 'z' and 1 more, is among the "
+        "gene sets: their names are like 'Cell cycle', 'Mitosis, late' and 2 more and their "
+        "descriptions like 'R-HSA-1', 'R-HSA-2' and 2 more"
+    )
+
+
 def test_options_pass_through(tmp_path):
     assert read(tmp_path, REACTOME, min_genes=2).pathways.tolist() == [
         *("Mitosis, late", "Apoptosis", "Cell cycle"),

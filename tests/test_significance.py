@@ -53,6 +53,8 @@ def test_scale_and_offset_of_a_pathway_do_not_matter():
     np.testing.assert_allclose(
         fwer_p_values(effects), fwer_p_values(effects * [1, 10, 0.1, 3] + [5, 0, -2, 1])
     )
+    for scale in (1e-9, 1e9):
+        np.testing.assert_allclose(standardise(scale * effects), standardise(effects))
 
 
 def test_leaving_each_vector_out_of_its_own_deviation_gives_the_same_fwer():
@@ -113,6 +115,7 @@ def test_resolution_note():
         "pathways together to q <= 0.05 (22139 permutations could); rely on p_fwer"
     )
     assert "cannot bring any of the 50 pathways to" in resolution_note(50, 9)
+    assert "fewer than 50 of the 50 pathways together" in resolution_note(50, 19)
     assert resolution_note(1107, 199, n_rejected=111) == ""
     assert resolution_note(10, 199) == ""
 

@@ -89,6 +89,13 @@ def test_regression_effect_is_the_slope():
     )
 
 
+def test_samples_are_censored_as_often_as_asked():
+    for censoring in (0.0, 0.4):
+        sim = bm.simulate(MASK, 8000, ["P1"], 1.0, task="survival", censoring=censoring)
+        assert sim.y["event"].mean() == pytest.approx(1 - censoring, abs=0.02)
+        assert (censoring == 0) == sim.y["event"].all()
+
+
 def test_each_class_has_its_pathway():
     sim = bm.simulate(MASK, 30_000, ["P1", "P3"], 1.5, task="multiclass")
     assert sorted(sim.y.unique()) == [0, 1, 2]
@@ -146,6 +153,10 @@ def test_planted_edges_are_the_only_ones_read():
 
 
 class TestSubjectsAndBatches:
+    def test_as_many_subjects_as_samples_and_batches_as_subjects(self):
+        sim = bm.simulate(MASK, 6, n_subjects=6, n_batches=6, batch_share=0.2)
+        assert sim.groups.nunique() == sim.batch.nunique() == 6
+
     def test_shares_of_variance(self):
         sim = bm.simulate(
             MASK, 24_000, n_subjects=2000, subject_share=0.3, n_batches=1000, batch_share=0.2
@@ -275,3 +286,17 @@ class TestMasks:
         assert mask.degrees().var() > 2 * flat.var()
         assert hub_mask(sizes, 2000) == hub_mask(sizes, 2000)
         assert hub_mask(sizes, 2000) != hub_mask(sizes, 2000, random_state=1)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "survival"])
+def test_the_defaults_are_those_that_are_shown(task):
+    shown = {"n_samples": 200, "active": [], "effect": 1.0, "n_classes": 3, "censoring": 0.3}
+    shown |= {"gene_correlation": 0.3, "subject_share": 0.5, "batch_share": 0.3}
+    shown |= {"batch_effect": 0.0, "random_state": 0}
+    for parts in ({}, {"n_subjects": 20}, {"n_batches": 2}):
+        left, given = (bm.simulate(MASK, task=task, **parts, **more) for more in ({}, shown))
+        pd.testing.assert_frame_equal(left.X, given.X, check_exact=True)
+        assert left.y.equals(given.y)
+    shown["active"] = ["P1"]
+    left, given = (bm.simulate(MASK, task=task, **more) for more in ({"active": ["P1"]}, shown))
+    assert left.y.equals(given.y)

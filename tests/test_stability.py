@@ -27,6 +27,7 @@ def test_mean_rank_correlation_equals_scipy_over_pairs():
 def test_rank_correlation_of_nothing():
     assert np.isnan(mean_rank_correlation(np.ones((1, 5))))
     assert np.isnan(mean_rank_correlation(np.ones((5, 1))))
+    assert mean_rank_correlation(np.array([[1, 2], [4, 3]])) == pytest.approx(-1)
     # one of three rows is constant: pairs 1, 0, 0
     assert mean_rank_correlation(np.array([[1, 2, 3], [2, 4, 6], [7, 7, 7.0]])) == (
         pytest.approx(1 / 3)
@@ -77,6 +78,10 @@ class TestNogueira:
         spread = np.var([draw.index for draw in draws])
         assert np.mean([draw.variance for draw in draws]) == pytest.approx(spread, rel=0.2)
 
+    def test_two_selections_of_nothing_in_common(self):
+        # p = 1/2 twice, k/P = 1/2: index = 1 - (2/1 * 1/4) / (1/4)
+        assert nogueira(np.array([[1, 0], [0, 1]])).index == -1
+
     def test_limits(self):
         always = np.tile([1, 0, 1, 0], (5, 1))
         assert nogueira(always) == (1.0, 1.0, 1.0, 0.0)
@@ -91,6 +96,8 @@ def test_select_top_leaves_out_ties_at_the_limit():
     np.testing.assert_array_equal(
         select_top(effects, 2), [[1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
     )
+    # the three that are equal rank 2 to 4: none of them is among three
+    assert select_top(np.array([[4, 2, 2, 2, 1]]), 3).tolist() == [[True] + [False] * 4]
     for m in (0, 4):
         with pytest.raises(bm.ArgumentError, match=f"top {m} of 4"):
             select_top(effects, m)
@@ -116,6 +123,10 @@ def test_sign_agreement_does_not_see_a_unit_turned_round():
     turned = np.array([1, -1, -1, 1.0])[:, None]
     again = sign_agreement(weights * turned, np.array([0, 0, 1]), head * turned)
     np.testing.assert_array_equal(again[0], agreement)
+    head[3] = 0  # a unit that moves no output has no sign
+    agreement, sign = sign_agreement(weights, np.array([0, 0, 1]), head)
+    np.testing.assert_array_equal(agreement, [0.75, 0.5, 0.5])
+    np.testing.assert_array_equal(sign, [1, -1, 1])
 
 
 def test_not_separable_follows_links():

@@ -77,11 +77,28 @@ def test_a_matrix_without_names_is_recognised(tmp_path):
     assert (error.code, error.line) == ("E-NO-NAMES", 2)
 
 
+def test_numbers_are_no_names_however_they_are_written(tmp_path):
+    error = refused(tmp_path, "gene,P\n0,1\n1,1\n0.0,1\n1.0,1\n")
+    assert (error.code, error.line) == ("E-NO-NAMES", 2)
+
+
 def test_empty_lines_are_skipped_and_counted(tmp_path):
     mask = read(tmp_path, "\ngene,P1,P2\n\nA,1,0\n,,\nB,1,1\n")
     assert mask.genes.tolist() == ["A", "B"]
     assert mask.report.to_numpy().tolist() == [["skipped empty lines", "file", "3 lines", 1]]
     assert refused(tmp_path, "\ngene,P1,P2\n\nA,1,7\n").line == 4
+
+
+def test_a_line_without_separators_is_shown_from_its_start(tmp_path):
+    line = "0123456789" * 5
+    assert refused(tmp_path, f"\n{line}\n").problem == (
+        f"neither tabs nor commas separate the first line, which starts with {line[:40]!r}"
+    )
+
+
+def test_numbers_however_they_are_written(tmp_path):
+    mask = read(tmp_path, "gene,P1,P2\nA,0.0,1.0\nB,1e0,00\n")
+    assert mask.to_sets() == {"P1": ["B"], "P2": ["A"]}
 
 
 @pytest.mark.parametrize("content", ["", "\n\n", ",,\n,,\n", "gene,P1\n", "\t\t\n"])

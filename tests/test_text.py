@@ -58,7 +58,7 @@ def test_utf_16(tmp_path, codec):
     bare = write(tmp_path, TEXT.encode(codec))
     with pytest.raises(ReadError, match="NUL character") as caught:
         read_text(bare, kind="GMT")
-    assert caught.value.code == "E-ENCODING"
+    assert (caught.value.code, caught.value.file) == ("E-ENCODING", str(bare))
     assert read_text(bare, kind="GMT", encoding=codec) == TEXT
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -29,9 +29,9 @@ class NameRules:
     on_duplicate : {"error", "sum", "mean", "max", "first"}
     """
 
-    rename: Mapping[str, str] = field(default_factory=dict)
-    strip_versions: bool = False
-    on_duplicate: str = "error"
+    rename: Mapping[str, str]
+    strip_versions: bool
+    on_duplicate: str
 
     def __post_init__(self):
         accepted = ["error", "first", *MERGES]

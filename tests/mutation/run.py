@@ -1,10 +1,10 @@
 """Do the tests notice a small fault in the code?  ``make mutation``
 
-    python tests/mutation/run.py [SAMPLE [SEED]]
+    python tests/mutation/run.py [PART [SAMPLE [SEED]]]
 
-Of every room SAMPLE faults are drawn (see mutants.py), each put into a copy of the package, and the
-tests that run its line are run, the quickest first. A fault that no test notices survives. Writes
-.mutation/ROOM.csv and prints the score; ends with 1 when one is below 95 %.
+Of every part a sample of faults is drawn (see mutants.py), each is put into a copy of the package,
+and the tests that run its line are run, the quickest first. A fault that no test notices survives.
+Writes .mutation/PART.csv and prints the score; ends with 1 when one is below 95 %.
 """
 
 from __future__ import annotations
@@ -40,21 +40,39 @@ SLOW_IMPORTS = (
     "anndata.tests.helpers dask.array decoupler gseapy.parser hypothesis keras lifelines "
     "matplotlib.pyplot pytest scipy.stats sklearn.linear_model sklearn.model_selection"
 )
-# What tests each room. Whole studies are left to other files than these: they take minutes.
-ROOMS = {
-    "masks": (
+
+
+class Part(NamedTuple):
+    modules: str
+    tests: str
+    sample: int
+
+
+PARTS = {
+    "masks": Part(
+        "masks/*",
         "test_alignment test_arrays test_deep test_edges test_gmt test_hierarchy test_mask "
         "test_modalities test_naming test_readers test_reading test_relations test_tables "
         "test_text test_varm test_writers acceptance/test_misuse "
         "acceptance/test_rows_01_22_reading acceptance/test_rows_23_35_names "
-        "acceptance/test_rows_36_44_data"
+        "acceptance/test_rows_36_44_data",
+        300,
     ),
-    "inference": (
+    "inference": Part(  # the statistics
+        "inference/activations inference/effects inference/exchange inference/folds "
+        "inference/labels inference/losses inference/notices inference/permutation "
+        "inference/significance inference/simulate* inference/stability",
+        "test_effects test_folds test_labels test_permutation test_significance test_simulate "
+        "test_stability acceptance/test_rows_36_44_data acceptance/test_rows_59_60_interpretation",
+        300,
+    ),
+    "training": Part(  # what trains networks, or waits for them: minutes for each fault
+        "inference/assembly inference/block* inference/c* inference/deep_effects "
+        "inference/edge_effects inference/latent inference/scores inference/stacking "
+        "inference/study inference/survival inference/training inference/wired",
         "test_compare test_covariates test_crossfit test_deep_crossfit test_deep_effects "
-        "test_effects test_folds test_labels test_latent test_permutation test_significance "
-        "test_simulate test_stability test_study test_survival test_training "
-        "acceptance/test_misuse acceptance/test_rows_36_44_data "
-        "acceptance/test_rows_59_60_interpretation"
+        "test_latent test_study test_survival test_training",
+        40,
     ),
 }
 
@@ -70,13 +88,13 @@ class Outcome(NamedTuple):
 class Tests:
     """Which tests run a line, and how long each of them takes."""
 
-    def __init__(self, room: str):
-        files = [f"tests/{name}.py" for name in ROOMS[room].split()]
-        record = TOOL / f"{room}.coverage"
-        options = [f"--cov=biomask.{room}", "--cov-context=test", "--cov-report=", "--durations=0"]
+    def __init__(self, name: str):
+        files = [f"tests/{file}.py" for file in PARTS[name].tests.split()]
+        record = TOOL / f"{name}.coverage"
+        options = ["--cov=biomask", "--cov-context=test", "--cov-report=", "--durations=0"]
         done = run_pytest([*files, *options, "-vv"], ROOT, TOOL, COVERAGE_FILE=str(record))
         if done.returncode:
-            sys.exit(f"the tests of {room} fail without any fault:\n{done.stdout[-4000:]}")
+            sys.exit(f"the tests of {name} fail without any fault:\n{done.stdout[-4000:]}")
         self.seconds: dict[str, float] = {}
         for time, test in re.findall(r"^([\d.]+)s (?:call|setup) +(.+)$", done.stdout, re.M):
             self.seconds[test] = self.seconds.get(test, 0) + float(time)
@@ -135,6 +153,7 @@ def branch(folder: Path, arguments: list[str]) -> None:
     os.setsid()
     os.nice(19)
     os.chdir(ROOT)
+    sys.dont_write_bytecode = False  # else every fault compiles the tests again
     resource.setrlimit(resource.RLIMIT_AS, (LIMIT_MB << 20,) * 2)
     for stream in (sys.stdout, sys.stderr):
         os.dup2(os.open(folder / "said", os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream.fileno())
@@ -143,14 +162,15 @@ def branch(folder: Path, arguments: list[str]) -> None:
     os._exit(sys.modules["pytest"].main(arguments))
 
 
-def outcomes(room: str, sample: int, seed: int) -> list[Outcome]:
-    tests = Tests(room)
-    paths = sorted((ROOT / "biomask" / room).glob("*.py"))
+def outcomes(name: str, sample: int, seed: int) -> list[Outcome]:
+    tests = Tests(name)
+    globs = PARTS[name].modules.split()
+    paths = sorted(path for glob in globs for path in (ROOT / "biomask").glob(f"{glob}.py"))
     every = [(path, number) for path in paths for number in range(count(path.read_text()))]
-    chosen = sorted(random.Random(seed).sample(every, min(sample, len(every))))
-    print(f"{room}: {len(chosen)} of {len(every)} faults", flush=True)
-    module = f"biomask/{room}/__init__.py"
-    if failed := killer(module, "", tests.quickest(tests.every)):
+    chosen = random.Random(seed).sample(every, min(sample, len(every)))
+    print(f"{name}: {len(chosen)} of {len(every)} faults", flush=True)
+    unchanged = (ROOT / "biomask/__init__.py").read_text()
+    if failed := killer("biomask/__init__.py", unchanged, tests.quickest(tests.every)):
         sys.exit(f"fails in a copy without any fault: {failed}")
 
     def outcome(place: tuple[Path, int]) -> Outcome:
@@ -164,24 +184,25 @@ def outcomes(room: str, sample: int, seed: int) -> list[Outcome]:
         return Outcome(module, fault.line, fault.before, fault.after, noticed)
 
     with ThreadPoolExecutor(CHILDREN) as pool:
-        return list(tqdm(pool.map(outcome, chosen), room, len(chosen)))
+        return list(tqdm(pool.map(outcome, chosen), name, len(chosen)))
 
 
 def main() -> int:
-    sample = int(sys.argv[1]) if len(sys.argv) > 1 else 300
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    names = sys.argv[1:2] or list(PARTS)
+    seed = int(sys.argv[3]) if len(sys.argv) > 3 else 0
     for name in SLOW_IMPORTS.split():
         importlib.import_module(name)
     good = True
-    for room in ROOMS:
-        found = outcomes(room, sample, seed)
-        with (TOOL / f"{room}.csv").open("w", newline="") as file:
+    for name in names:
+        sample = int(sys.argv[2]) if len(sys.argv) > 2 else PARTS[name].sample
+        found = outcomes(name, sample, seed)
+        with (TOOL / f"{name}.csv").open("w", newline="") as file:
             csv.writer(file).writerows([Outcome._fields, *found])
         killed = sum(bool(one.killer) for one in found)
         interval = binomtest(killed, len(found)).proportion_ci(method="wilson")
         low, high = (100 * share for share in interval)
         share = killed / len(found)
-        print(f"{room}: {killed} of {len(found)} killed, {share:.1%} ({low:.1f} to {high:.1f} %)")
+        print(f"{name}: {killed} of {len(found)} killed, {share:.1%} ({low:.1f} to {high:.1f} %)")
         good = good and share >= GOAL
     return not good
 
