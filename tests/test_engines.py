@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 
+import anndata
 import joblib
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ import biomask as bm
 from biomask.errors import BiomaskError, ModelError
 from biomask.inference import assembly, blocks, engines
 from biomask.inference.simulated_masks import decoy_mask
+from biomask.masks import backed
 
 MASK = decoy_mask(jaccard_index=0.0, n_decoys=0, n_pathways=6, size=5)
 SIM = bm.simulate(MASK, n_samples=40, active=["planted"], effect=3.0, random_state=0)
@@ -143,6 +145,16 @@ def test_the_order_in_which_blocks_come_back_changes_nothing(serial, tmp_path, m
 
     monkeypatch.setattr("biomask.inference.crossfit.run_jobs", last_first)
     assert saved(study(), tmp_path) == serial
+
+
+def test_data_on_disk_are_opened_by_the_workers(cluster, small, tmp_path, monkeypatch):
+    monkeypatch.setattr(backed, "IN_MEMORY", 0)
+    anndata.AnnData(SIM.X).write_h5ad(tmp_path / "cells.h5ad")
+    y = pd.Series(SIM.y.to_numpy(), index=SIM.X.index.astype(str))
+    here = bm.crossfit(MASK, tmp_path / "cells.h5ad", y, **CALL, progress=False)
+    with cluster.config():
+        there = bm.crossfit(MASK, tmp_path / "cells.h5ad", y, **CALL, progress=False)
+    assert saved(there, tmp_path) == saved(here, tmp_path)
 
 
 def test_models_are_compared_as_in_one_process(cluster):

@@ -353,6 +353,12 @@ def test_what_needs_data_in_memory_says_so(frame, mask, y, task, tmp_path, stays
     assert error.value.code == "E-DATA-DISK"
 
 
+def test_a_dataset_is_not_taken_for_data(frame, mask, y):
+    """Folds need samples that have names and stay where they are."""
+    with pytest.raises(DataError, match=r"Pass what bm\.stream was given.*E-DATA-STREAM"):
+        bm.crossfit(mask, bm.stream(frame, mask, y), y, progress=False)
+
+
 def test_the_plan_sends_no_data(frame, mask, y, tmp_path, stays, monkeypatch):
     plans = []
     run = blocks.run_block

@@ -71,6 +71,12 @@ def read_data(X, genes: pd.Index, *, layer: str | None = None) -> pd.DataFrame |
     StorageError
         The store cannot be opened.
     """
+    if hasattr(X, "element_spec"):  # a tf.data.Dataset: batches without names or a fixed order
+        raise DataError(
+            "X is a tf.data.Dataset, whose samples have no names",
+            code="E-DATA-STREAM",
+            hint="Pass what bm.stream was given, the AnnData or its path: it stays on disk too.",
+        )
     if not is_on_disk(X):
         return as_frame(X, genes, layer=layer)
     table = _opened(X, "X" if layer is None else f"layers/{layer}")
