@@ -26,8 +26,8 @@ from benchmarks.timing import write_results
 
 PEOPLE, SNPS, GENES, PATHWAYS = 2_000, 1_000_000, 20_000, 300
 PLANTED, EXPLAINED = 777, 0.5  # the gene, and its share of the variance of the liability
-BATCH, ROWS = 64, 50  # people of a training step, and of a chunk of the store
-CALL = {"folds": 2, "seeds": 1, "permutations": 9, "epochs": 1, "learning_rate": 0.01}
+BATCH, ROWS = 32, 50  # people of a training step, and of a chunk of the store
+CALL = {"folds": 2, "seeds": 1, "permutations": 5, "epochs": 1, "learning_rate": 0.01}
 
 
 def names(letter: str, n: int) -> list[str]:
@@ -89,7 +89,7 @@ def fit_epoch(path: str) -> dict:
 
 
 def crossfit_genes(path: str) -> dict:
-    """Ten networks in every fold, and where the planted gene ended up among all."""
+    """Six networks in every fold, and where the planted gene ended up among all."""
     import biomask as bm
 
     hier, y = hierarchy(), _outcome(path)
@@ -104,7 +104,7 @@ def crossfit_genes(path: str) -> dict:
         "p_fwer_of_planted": float(genes.loc[planted, "p_fwer"]),
         "auc": float(study.scores["auc"].mean()),
     }
-    return {**_row("crossfit, 20 networks of one epoch", start), **found}
+    return {**_row("crossfit, 12 networks of one epoch", start), **found}
 
 
 def _outcome(path: str) -> pd.Series:

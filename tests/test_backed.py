@@ -147,8 +147,14 @@ def test_only_what_is_asked_for_is_read(tmp_path, stays, monkeypatch):
 
     monkeypatch.setattr(X.store, "matrix", Spied())
     monkeypatch.setattr(X.store, "chunk_rows", 1)
-    np.asarray(X[np.array([50, 2, 3])])
-    assert read == [(2, 4), (50, 51)]
+    with monkeypatch.context() as patch:
+        patch.setattr(rows, "READ", 1 << 20)
+        np.asarray(X[np.array([50, 2, 3])])
+        assert read == [(2, 4), (50, 51)]
+        read.clear()
+        patch.setattr(rows, "NEAR", 1 << 20)
+        np.asarray(X[np.array([50, 2, 3])])
+        assert read == [(2, 51)]
     read.clear()
     X[0:10]
     assert [stop - start for start, stop in read] == [3, 3, 3, 1]  # 3 rows of 13 genes are READ

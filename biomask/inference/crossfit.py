@@ -174,18 +174,10 @@ def crossfit(
     samples_of = samples._replace(X=samples.X[ordered.genes])
     plan = make_plan(ordered, samples_of, settings, folds, seeds, permutations, random_state)
     facts = _facts(plan, samples, mask)
-    latent = task == AUTOENCODER
+    run = latent_block if task == AUTOENCODER else run_block
     with study_folder(checkpoint, facts) as folder:
-        _run(latent_block if latent else run_block, plan, folder, n_jobs, progress)
-        blocks = [read_arrays(folder / block.file) for block in plan.blocks]
-        study = (assemble_latent if latent else assemble)(plan, samples, blocks, facts)
-        selected = np.flatnonzero(study.pathways["selected"])
-        if len(selected) and not latent:
-            targets = wired(plan.mask, plan.settings).targets
-            positions = np.flatnonzero(np.isin(targets, selected))
-            effects = _edge_effects(plan, folder, positions, n_jobs, progress)
-            real = _real_units(plan, folder, positions, blocks)
-            study = with_edges(study, plan, positions, effects, real)
+        _run(run, plan, folder, n_jobs, progress)
+        study = _tables(plan, samples, folder, facts, n_jobs, progress)
     return in_given_order(study, mask, samples)
 
 
@@ -234,6 +226,22 @@ def _run(run: Callable, plan: Plan, folder: Path, n_jobs: int | None, progress: 
     bar = tqdm(desc="networks", total=len(waiting), unit="block", disable=not progress)
     for block, trained in run_jobs(run, plan, waiting, n_jobs, bar):
         trained.write(block, folder)
+
+
+def _tables(
+    plan: Plan, samples: Samples, folder: Path, facts: dict, n_jobs: int | None, progress: bool
+) -> Study:
+    """The study of finished blocks, whose arrays are let go before it is put in order."""
+    latent = plan.settings.task == AUTOENCODER
+    blocks = [read_arrays(folder / block.file) for block in plan.blocks]
+    study = (assemble_latent if latent else assemble)(plan, samples, blocks, facts)
+    selected = np.flatnonzero(study.pathways["selected"])
+    if latent or not len(selected):
+        return study
+    positions = np.flatnonzero(np.isin(wired(plan.mask, plan.settings).targets, selected))
+    effects = _edge_effects(plan, folder, positions, n_jobs, progress)
+    real = _real_units(plan, folder, positions, blocks)
+    return with_edges(study, plan, positions, effects, real)
 
 
 def _edge_effects(

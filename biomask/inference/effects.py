@@ -177,10 +177,10 @@ def pathway_means(x: np.ndarray | Rows, mask: Mask) -> np.ndarray:
 
     Returns
     -------
-    float64 array, shape (n, pathways)
+    float64 array, shape (n, pathways); float32 of x on disk, where there are many samples
     """
     if isinstance(x, Rows):
-        means = np.empty((len(x), mask.shape[1]))
+        means = np.empty((len(x), mask.shape[1]), np.float32)
         for where, values in batches(x):
             means[where] = pathway_means(values, mask)
         return means
