@@ -5,7 +5,7 @@ VENV_PYTHON := .venv/bin/python
 # Removed first and written last, so that an interrupted installation is started afresh.
 INSTALLED := .venv/.installed
 
-.PHONY: audit calibrate fuzz help .venv figures test lab lint bench versions
+.PHONY: audit calibrate fuzz help mutation .venv figures test lab lint bench versions
 
 help:
 	@echo "make figures   run every notebook and write figures/"
@@ -13,6 +13,7 @@ help:
 	@echo "make lab       open JupyterLab on notebooks/"
 	@echo "make calibrate  the checks of the statistics on many data sets; an hour"
 	@echo "make fuzz      every reader on damaged files, 20 minutes"
+	@echo "make mutation  small faults in the code that tests must notice, an hour"
 	@echo "make lint      ruff only"
 	@echo "make bench     every benchmark, an hour; writes benchmarks/results/"
 	@echo "make audit     known flaws of the locked packages, and of biomask's own code"
@@ -89,3 +90,13 @@ versions-%: .versions/uv/.installed
 FUZZFLAGS ?= 10
 fuzz: .venv
 	@$(VENV_PYTHON) tests/fuzz/run.py $(FUZZFLAGS)
+
+# Coverage tells which tests run a line; beside .venv, as the tools of audit are.
+.mutation/.installed: $(INSTALLED)
+	@$(VENV_PYTHON) -m pip install -qq --disable-pip-version-check --upgrade --no-deps \
+		--target .mutation coverage pytest-cov
+	@touch $@
+
+# MUTATIONFLAGS="100 7" for 100 faults of each room, other ones than those of seed 0
+mutation: .mutation/.installed
+	@PYTHONPATH=.mutation $(VENV_PYTHON) tests/mutation/run.py $(MUTATIONFLAGS)

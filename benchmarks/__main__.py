@@ -25,6 +25,9 @@ PARTS = (
     "soak",
     "explorer",
     "reading",
+    "streaming",
+    "genome",
+    "scaling",
 )
 
 

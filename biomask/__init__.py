@@ -38,6 +38,7 @@ _HOME = {
     "biomask.networks.models": ("build_model",),
     "biomask.networks.extraction": ("take_replicate",),
     "biomask.networks.divergence": ("StopOnNaN",),
+    "biomask.networks.strategies": ("MultiWorkerMirroredStrategy",),
     "biomask.networks.replicates": ("ReplicateEarlyStopping",),
     "biomask.networks.storage": ("save_model", "load_model"),
     "biomask.networks.reading": (
@@ -48,6 +49,7 @@ _HOME = {
     ),
     "biomask.inference.simulate": ("simulate", "Simulation"),
     "biomask.inference.crossfit": ("crossfit",),
+    "biomask.inference.stream": ("stream",),
     "biomask.inference.compare": ("compare_models",),
     "biomask.inference.study": ("Study", "load_study"),
     "biomask.views.figures": ("save_figure",),

@@ -39,6 +39,17 @@ def test_align_basics(mask):
     np.testing.assert_array_equal(aligned.X.to_numpy(), expected.to_numpy())
 
 
+def test_aligned_shows_itself(mask):
+    aligned = align(mask, frame("AB"))
+    assert repr(aligned) == f"Aligned(4 samples, {aligned.mask!r})"
+
+
+def test_a_layer_needs_an_anndata(mask):
+    with pytest.raises(bm.DataError, match="needs an AnnData, received DataFrame") as caught:
+        align(mask, frame("AB"), layer="counts")
+    assert caught.value.code == "E-DATA-LAYER"
+
+
 def test_sizes_count_the_genes_that_are_present(mask):
     data = frame("ABCDEF")  # P1: 3 of 3, P2: 2 of 2, P3: 1 of 1, P4: 2 of 4
     aligned = align(mask, data, min_genes=2, max_genes=2)
@@ -286,6 +297,23 @@ NORMALISED = COUNTS / COUNTS.sum(axis=1, keepdims=True) * 1e4
 def test_two_samples_cannot_show_a_normalisation():
     logged = np.log1p(NORMALISED[:2]).astype(np.float32)
     assert state_of(logged, logged)[0].startswith("logged")
+
+
+@pytest.mark.parametrize(
+    ("totals", "state"),
+    [
+        ([1000, 1000.3, 1000.9], "normalised to equal totals, not logged"),  # .09 % apart
+        ([1000, 1000.3, 1001.1], "not logged (values from 0 to 501)"),  # .11 %
+    ],
+)
+def test_totals_are_equal_to_a_thousandth(totals, state):
+    values = np.array([[0.5, total - 500.5, 500] for total in totals], np.float32)
+    assert state_of(values, values) == (state, "Log them (log1p) unless this is what you want.")
+
+
+def test_small_whole_numbers_end_at_two():
+    assert state_of(np.float32([[0, 2]]), np.float32([[0, 2]]))[0].startswith("small whole numbers")
+    assert state_of(np.float32([[0, 3]]), np.float32([[0, 3]]))[0].startswith("raw counts")
 
 
 # ------------------------------------------------------------------------ kinds of matrices

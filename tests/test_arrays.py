@@ -35,6 +35,7 @@ def refused(path, **options) -> ReadError:
     with pytest.raises(ReadError) as caught:
         bm.read_matrix(path, **options)
     assert caught.value.file == str(path)
+    assert all(problem.hint for problem in caught.value.problems)
     return caught.value
 
 
@@ -121,6 +122,20 @@ def test_an_npy_of_no_numbers(tmp_path, dtype):
     assert refused(tmp_path / "m.npy").code == "E-MASK-VALUE"
 
 
+def test_the_array_that_is_wrong_is_named(tmp_path):
+    np.savez(tmp_path / "m.npz", a=DENSE, genes=np.zeros(4))
+    assert refused(tmp_path / "m.npz").column == "genes"
+    path = save_sparse(tmp_path / "m.npz", sparse.csr_array(DENSE))
+    assert refused(altered(path, indices=np.zeros(5))).column == "indices"
+
+
+def test_an_npy_of_version_2(tmp_path):
+    """NumPy writes one where a header is longer than 64 KiB."""
+    with open(tmp_path / "m.npy", "wb") as file:
+        np.lib.format.write_array(file, DENSE, version=(2, 0))
+    assert bm.read_matrix(tmp_path / "m.npy") == bm.Mask.from_dense(DENSE)
+
+
 def test_an_npy_in_half_precision(tmp_path):
     np.save(tmp_path / "m.npy", DENSE.astype(np.float16))
     assert bm.read_matrix(tmp_path / "m.npy") == bm.Mask.from_dense(DENSE)
@@ -174,6 +189,26 @@ def test_arrays_that_make_no_mask(tmp_path, arrays, code):
     path = tmp_path / "m.npz"
     np.savez(path, **arrays)
     assert refused(path).code == code
+
+
+def test_a_member_that_is_no_array_is_named(tmp_path):
+    with zipfile.ZipFile(tmp_path / "m.npz", "w") as archive:
+        archive.writestr("a.npy", "text")
+    error = refused(tmp_path / "m.npz")
+    assert (error.code, error.column) == ("E-NPZ", "a.npy")
+    assert error.problem == "member 'a.npy': not a NumPy array"
+
+
+def test_sides_that_are_too_long_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("biomask.masks.arrays._LONGEST", 4)
+    np.save(tmp_path / "m.npy", DENSE)
+    assert bm.read_matrix(tmp_path / "m.npy").shape == (4, 3)
+    np.save(tmp_path / "m.npy", np.ones((2, 5)))
+    error = refused(tmp_path / "m.npy")
+    assert (error.code, error.problem) == (
+        "E-NPZ",
+        "shape (2, 5) is beyond 4 genes or pathways",
+    )
 
 
 def test_a_workbook_is_no_array(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import approaches, crossover, floor, inputs, report, timing
+from benchmarks import approaches, crossover, floor, genome, inputs, report, streaming, timing
 
 
 @pytest.fixture(scope="module")
@@ -107,3 +107,29 @@ def test_auto_beside_the_fastest():
     times = {"ms_csr": 6.0, "ms_dense": 4.0, "ms_batched": 8.0}
     found = crossover.with_auto(pd.DataFrame([row | times])).iloc[0]
     assert (found["best"], found["auto"], found["auto_over_best"]) == ("dense", "csr", 1.5)
+
+
+def test_simulated_cells_and_genotypes_are_stores_that_stream(tmp_path, monkeypatch):
+    import anndata as ad
+
+    import biomask as bm
+
+    for module, sizes in (
+        (streaming, {"GENES": 60, "PATHWAYS": 9, "BATCH": 16}),
+        (genome, {"PEOPLE": 40, "SNPS": 200, "GENES": 20, "PATHWAYS": 5, "ROWS": 10, "PLANTED": 3}),
+    ):
+        for name, value in sizes.items():
+            monkeypatch.setattr(module, name, value)
+    streaming.write_store(tmp_path / "cells.h5ad", 70)
+    cells = ad.read_h5ad(tmp_path / "cells.h5ad", backed="r")
+    assert (cells.shape, cells.X.format) == ((70, 60), "csr")
+    assert cells.obs["y"].isin([0, 1]).all()
+    assert streaming.fit_all(str(tmp_path / "cells.h5ad"))["cells"] == 70
+    genome.write_store(tmp_path / "people.zarr")
+    hier, y = genome.hierarchy(), genome._outcome(str(tmp_path / "people.zarr"))
+    assert hier.levels["units"].tolist() == [20, 5]
+    ((x, labels),) = bm.stream(tmp_path / "people.zarr", hier, y, batch_size=40, shuffle=False)
+    assert set(np.unique(x)) == {0, 1, 2}
+    np.testing.assert_array_equal(labels, y)
+    of_gene = x.numpy()[:, 30:40].sum(axis=1)
+    assert of_gene[y == 1].mean() > of_gene[y == 0].mean()

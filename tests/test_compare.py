@@ -267,22 +267,21 @@ def test_a_training_part_with_one_class_is_predicted_as_it_is():
 
 
 def test_rewired_masks_have_exactly_the_sizes_and_degrees_of_the_mask(monkeypatch):
-    stacks = []
+    sent = []
 
     class StopHereError(Exception):
         pass
 
-    def collect(masks, settings, n_seeds):
-        stacks.append(masks)
-        if len(masks) == 1:
-            raise StopHereError
+    def collect(run, models, *rest):
+        sent.append(models)
+        raise StopHereError
 
-    monkeypatch.setattr(compare, "StackTrainer", collect)
+    monkeypatch.setattr(compare, "run_jobs", collect)
     mask = decoy_mask(jaccard_index=0.5, n_decoys=3, n_pathways=8, size=6)
     sim = bm.simulate(mask, n_samples=20)
     with pytest.raises(StopHereError):
         bm.compare_models(mask, sim.X, sim.y, **CALL)
-    stack, (dense,) = stacks
+    stack, dense = sent[0].masks, sent[0].full
     assert stack[0] == mask
     assert len({other.digest for other in stack}) == 1 + N_REWIRED
     for other in stack[1:]:

@@ -23,6 +23,7 @@ def refused(tmp_path, content, **options) -> ReadError:
     with pytest.raises(ReadError) as caught:
         read(tmp_path, content, **options)
     assert caught.value.file == str(tmp_path / "edges.csv")
+    assert all(problem.hint for problem in caught.value.problems)
     return caught.value
 
 
@@ -121,6 +122,7 @@ def test_all_problems_are_reported_together(tmp_path):
 def test_empty_lines_are_counted_and_an_empty_table_is_refused(tmp_path):
     mask = read(tmp_path, CLEAN.replace("ATM", "\nATM"))
     assert mask.report.to_numpy().tolist() == [["skipped empty lines", "file", "1 lines", 3]]
-    assert refused(tmp_path, "gene,pathway\n").code == "E-EMPTY"
+    for content in ("gene,pathway\n", ",,\n,,\n"):
+        assert refused(tmp_path, content).code == "E-EMPTY"
     with pytest.raises(ReadError, match="no rows"):
         bm.read_edges(pd.DataFrame({"gene": [], "pathway": []}))

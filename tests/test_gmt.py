@@ -24,6 +24,7 @@ def refused(tmp_path, content, **options) -> ReadError:
     with pytest.raises(ReadError) as caught:
         read(tmp_path, content, **options)
     assert caught.value.file == str(tmp_path / "sets.gmt")
+    assert all(problem.hint for problem in caught.value.problems)
     return caught.value
 
 
@@ -80,7 +81,7 @@ def test_every_repeat_is_reported(tmp_path):
     assert [p.line for p in error.problems] == [2, 4]
 
 
-@pytest.mark.parametrize("content", [b"", b"\n\n", gzip.compress(b"")])
+@pytest.mark.parametrize("content", [b"", b"\n\n", gzip.compress(b"", mtime=0)])
 def test_empty_files(tmp_path, content):
     assert refused(tmp_path, content).code == "E-EMPTY"
 

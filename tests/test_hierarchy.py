@@ -74,6 +74,7 @@ def test_the_drawing_as_numbers_and_tables():
     assert hier.n_edges == 9 + 3 + 4
     assert hier.genes.tolist() == list("abcdefgxy")
     assert hier.pathways.tolist() == ["B", "C", "D", "I", A_OWN, R_OWN, "A", "R"]
+    assert hier.pathways.name == "pathway"
     assert hier.roots.tolist() == ["R", "I"]
     expected = pd.DataFrame(
         [

@@ -13,7 +13,7 @@ from scipy import sparse
 
 import biomask as bm
 from biomask.masks.mask import Note
-from biomask.masks.overlap import identical_columns, jaccard
+from biomask.masks.overlap import identical_columns, jaccard, nearest
 from biomask.masks.packing import mask_from_config, mask_to_config
 from biomask.masks.rewiring import curveball
 from biomask.masks.transforms import rename_genes
@@ -212,6 +212,14 @@ def test_digest_sees_order_names_edges_and_weights(mask):
     assert len(mask.digest) == 64
 
 
+def test_digest_sees_where_one_pathway_ends():
+    """The same genes in the same order, parted elsewhere."""
+    one = bm.Mask.from_sets({"P": ["A", "B"], "Q": ["C"]})
+    two = bm.Mask.from_sets({"P": ["A"], "Q": ["B", "C"]})
+    assert one.edge_index[0].tolist() == two.edge_index[0].tolist()
+    assert one.digest != two.digest
+
+
 def test_digest_does_not_run_names_together():
     one = bm.Mask.from_dense([[1], [1]], ["AB", "C"], ["P"])
     two = bm.Mask.from_dense([[1], [1]], ["A", "BC"], ["P"])
@@ -395,6 +403,7 @@ def test_rewire_deals_the_weights_of_each_pathway_anew():
         of = [np.sort(m.to_dense()[name].to_numpy()) for m in (mask, random)]
         np.testing.assert_array_equal(*of)
     assert random != mask
+    assert (random.edge_values != mask.edge_values).any()  # in the order of genes
 
 
 def states_with(sizes, degrees):
@@ -435,6 +444,14 @@ def test_jaccard_by_hand(mask, weighted):
     expected = [[1, 0.25, 0], [0.25, 1, 1 / 3], [0, 1 / 3, 1]]
     np.testing.assert_allclose(jaccard(mask.to_scipy()), expected, rtol=1e-6)
     np.testing.assert_allclose(jaccard(weighted.to_scipy())[0, 1], 1 / 3, rtol=1e-6)
+
+
+def test_nearest_by_hand():
+    # P and Q share B of A, B, C; Q and R share B, C of B, C, D, E; S shares nothing
+    sets = {"P": ["A", "B"], "Q": ["B", "C"], "R": ["B", "C", "D", "E"], "S": ["F"]}
+    which, index = nearest(bm.Mask.from_sets(sets).to_scipy())
+    assert which.tolist() == [1, 2, 1, 3]
+    np.testing.assert_allclose(index, [1 / 3, 1 / 2, 1 / 2, 0])
 
 
 @settings(max_examples=30, deadline=None)

@@ -66,6 +66,23 @@ def test_every_gene_and_modality_is_a_row_and_a_column(mask, data):
     pd.testing.assert_series_equal(aligned.means, aligned.X.mean())
 
 
+def test_a_pathway_may_be_of_any_size_in_a_modality():
+    """max_genes=300, the default of a single table, is asked of the genes of all together."""
+    genes = [f"g{i}" for i in range(301)]
+    data = {name: table(genes, ["s1", "s2"], 0) / 100 for name in "xy"}
+    large = bm.Mask.from_sets({"P": genes})
+    assert align(large, data).mask.n_edges == 602
+    with pytest.raises(AlignmentError, match="no pathway has 1 to 300 genes"):
+        align(large, data, max_genes=300)
+
+
+def test_a_hierarchy_has_one_modality(mask, data):
+    hier = bm.Hierarchy.from_sets(mask, pd.DataFrame({"child": ["P1"], "parent": ["P2"]}))
+    with pytest.raises(ArgumentError, match="several modalities need a Mask") as caught:
+        align(hier, data)
+    assert caught.value.code == "E-MODALITY"
+
+
 def test_weights_of_the_mask_hold_for_every_modality(data):
     weighted = bm.read_edges(
         pd.DataFrame({"gene": list("ABC"), "pathway": ["P"] * 3, "weight": [2, -1, 0.5]})

@@ -63,9 +63,20 @@ def test_plain_is_what_the_eye_reads(name, read):
 CONVERTED = {
     **{f"{n}-Mar": f"MARCHF{n}" for n in range(1, 12)},
     **{f"{n}-Sep": f"SEPTIN{n}" for n in (*range(1, 13), 14)},
+    "1-Apr": "MAGEH1",
+    "3-Apr": "ATRAID",
     "15-Sep": "SELENOF",
-    "1-Dec": "DELEC1",
+    "1-Oct": "POU2F1",
+    "2-Oct": "POU2F2",
+    "3-Oct": "SLC22A3",
     "4-Oct": "POU5F1",
+    "6-Oct": "POU3F1",
+    "7-Oct": "POU3F2",
+    "8-Oct": "POU3F3",
+    "9-Oct": "POU3F4",
+    "11-Oct": "POU2F3",
+    "1-Dec": "DELEC1",
+    "2-Dec": "BHLHE41",
 }
 
 
@@ -222,6 +233,8 @@ def test_kind_of_names(names, kind):
     ("data", "mask", "told"),
     [
         (["tp53", "brca1"], HUMAN, "upper and lower case"),
+        (["Gapdh"], ["GAPDH"], "species: the data have mouse symbols"),
+        (["tp53"], ["TP53", *(f"KRT{i}" for i in range(19))], "5% of the"),
         (["Trp53", "Brca1", "Mdm2", "Gapdh"], HUMAN, "species: the data have mouse symbols"),
         (HUMAN, ["Trp53", "Brca1", "Mdm2"], "species: the data have human symbols"),
         (["ENSG00000141510"], HUMAN, "Ensembl ids where the mask has gene symbols"),
@@ -235,6 +248,7 @@ def test_kind_of_names(names, kind):
         (["\u0422\u042053"], ["TP53"], "Cyrillic"),
         (["0", "1", "2"], HUMAN, "numbered, not named"),
         (["FOO", "BAR"], HUMAN, ""),
+        (["ENSG00000141510"], ["ENSG00000012048"], ""),
         ([], HUMAN, ""),
         (HUMAN, [], ""),
     ],

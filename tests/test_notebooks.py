@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -92,18 +93,33 @@ def test_committed_notebook_has_exercises_with_answers_and_links_forward(path):
     assert re.search(r"\]\(\d\d_\w+\.ipynb\)", prose)
 
 
-@each_notebook
-def test_notebook_runs_with_its_answers_and_writes_its_figures(path, tmp_path):
-    figures = tmp_path / "figures"
+@pytest.fixture(scope="module")
+def executions(request, tmp_path_factory):
+    """Of every notebook asked for: its folder, and the future that executes it there."""
+    items = [item for item in request.session.items if "executions" in item.fixturenames]
+    folders = {item.callspec.params["path"]: tmp_path_factory.mktemp("notebook") for item in items}
+    pool = ThreadPoolExecutor(run.TOGETHER)
+    yield {path: (folder, pool.submit(executed, path, folder)) for path, folder in folders.items()}
+    pool.shutdown(cancel_futures=True)
+
+
+def executed(path, folder):
+    """The notebook and the answers of its exercises, from top to bottom."""
     notebook = nbformat.read(path, as_version=4)
     notebook.cells += [nbformat.v4.new_code_cell(code) for code in answers(notebook)]
-    nbformat.write(notebook, tmp_path / path.name)
-    notebook = run.execute(tmp_path / path.name, path.parent, BIOMASK_FIGURES=str(figures))
+    nbformat.write(notebook, folder / path.name)
+    return run.execute(folder / path.name, path.parent, BIOMASK_FIGURES=str(folder / "figures"))
+
+
+@each_notebook
+def test_notebook_runs_with_its_answers_and_writes_its_figures(path, executions):
+    folder, execution = executions[path]
+    notebook = execution.result()
     check_executed(notebook)
     saved = {name for c in code_cells(notebook) for name in saved_figures(c.source)}
     for name in saved:
         for suffix in (".png", ".pdf", ".csv"):
-            assert (figures / f"{name}{suffix}").stat().st_size > 0
+            assert (folder / "figures" / f"{name}{suffix}").stat().st_size > 0
             assert (ROOT / "figures" / f"{name}{suffix}").exists(), "make figures was not run"
 
 

@@ -196,6 +196,11 @@ class TestAttainable:
         assert attainable_note([0] * 3 + [1] * 4, "binary", 199) == ""
         assert "smallest p is 0.029" in attainable_note([0] * 3 + [1] * 4, "binary", 99, alpha=0.01)
 
+    def test_one_in_twenty_is_enough(self):
+        y = [0, 0, 0, 1, 1, 1]  # 20 ways: as amounts, 0 and 1 are not exchangeable
+        assert attainable_note(y, "regression", 19) == ""
+        assert "only 20 different ways" in attainable_note(y, "regression", 19, alpha=0.049)
+
     def test_subjects_count_not_samples(self):
         y, groups = np.repeat([0, 0, 0, 1, 1, 1], 200), np.repeat(np.arange(6), 200)
         assert "3 against 3:" in attainable_note(y, "binary", 199, groups=groups)

@@ -63,6 +63,7 @@ def refused(tmp_path, relations, gmt=GMT, **options) -> bm.ReadError:
     with pytest.raises(bm.ReadError) as caught:
         read(tmp_path, relations, gmt, **options)
     assert caught.value.file == str(tmp_path / "relations")
+    assert all(problem.hint for problem in caught.value.problems)
     return caught.value
 
 
@@ -141,6 +142,7 @@ def test_options_pass_through(tmp_path):
     ]
     assert len(read(tmp_path, REACTOME, max_depth=2)) == 2
     assert read(tmp_path, REACTOME, residual=True).residual
+    assert not read(tmp_path, REACTOME).residual
     with pytest.raises(bm.ArgumentError, match="max_depth"):
         read(tmp_path, REACTOME, max_depth=0)
     latin = "child,parent\né,Cell cycle\n".encode("latin-1")

@@ -21,6 +21,7 @@ def refused(tmp_path, content, **options) -> ReadError:
     with pytest.raises(ReadError) as caught:
         read(tmp_path, content, **options)
     assert caught.value.file == str(tmp_path / "mask.csv")
+    assert all(problem.hint for problem in caught.value.problems)
     return caught.value
 
 

@@ -129,6 +129,17 @@ def test_what_is_read_from_the_networks_makes_up_their_output(mask, dropping):
     np.testing.assert_allclose(1 / (1 + np.exp(-logits)), predicted, atol=1e-5)
 
 
+@pytest.mark.parametrize("n", [37, 208])  # in one batch of 128, and in two
+def test_the_mean_of_a_unit_that_never_varies_is_its_value(mask, n):
+    """Else removing a pathway without genes would change the outputs by a rounding error."""
+    still = trainer_of(mask, "binary")
+    still.load(np.zeros_like(still.edges()), np.random.default_rng(0).normal(size=(4, 6)))
+    X = np.random.default_rng(1).normal(size=(n, 15)).astype(np.float32)
+    values = still.activations(X)
+    np.testing.assert_array_equal(values, np.broadcast_to(values[0], values.shape))
+    np.testing.assert_array_equal(still.mean_activation(X), values[0])
+
+
 def test_pre_activations_of_some_pathways_are_those_of_all(mask, dropping):
     fitted, watched = data("binary")
     dropping.fit(fitted, watched, SEEDS, ORDER)

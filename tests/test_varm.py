@@ -65,6 +65,12 @@ def test_names_of_arrays(source, key, pathways, names, note):
     assert mask.report[["action", "subject"]].to_numpy().tolist() == ([note] if note else [])
 
 
+def test_an_absent_key_names_those_there_are(source):
+    with pytest.raises(ReadError, match=r"varm has no key 'mask'; it has .*'array'") as caught:
+        bm.read_varm(source, "mask")
+    assert caught.value.code == "E-KEY"
+
+
 @pytest.mark.parametrize("pathways", ["absent", "short", ["one"]])
 def test_names_that_were_asked_for_and_do_not_fit_are_refused(source, pathways):
     with pytest.raises(ReadError) as caught:

@@ -44,12 +44,12 @@ def test_gmt_text(tmp_path):
 
 def test_edges_text(tmp_path):
     bm.write_edges(MASK, tmp_path / "m.tsv")
-    assert (tmp_path / "m.tsv").read_text() == (
-        "gene\tpathway\nTP53\tB b\nCDK1\tB b\nTP53\tA\nATM\tA\n"
+    assert (tmp_path / "m.tsv").read_bytes() == (
+        b"gene\tpathway\nTP53\tB b\nCDK1\tB b\nTP53\tA\nATM\tA\n"
     )
     bm.write_edges(WEIGHTED, tmp_path / "w.csv")
-    assert (tmp_path / "w.csv").read_text() == (
-        "gene,pathway,weight\ng1,p,0.1\ng1,q,-2.0\ng2,q,1e-07\n"
+    assert (tmp_path / "w.csv").read_bytes() == (
+        b"gene,pathway,weight\ng1,p,0.1\ng1,q,-2.0\ng2,q,1e-07\n"
     )
 
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 from biomask.inference.training import START, Networks, Settings
 from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
+from biomask.masks.rows import Rows, batches
 from biomask.masks.steps import levels_of
 from biomask.networks.deep import pathway_layers, read_names, unit_names, unit_values
 from biomask.networks.heads import HEAD, covariate_head
@@ -68,11 +69,17 @@ class BlockTrainer(Networks):
         return in_batches(self._after, X)
 
     def mean_activation(self, X: np.ndarray) -> np.ndarray:
-        """Mean of every pathway unit over the samples, float32, shape (R, P)."""
-        total = 0.0
-        for i in range(0, len(X), 128):
-            total = total + tf.reduce_sum(self._after(tf.constant(X[i : i + 128])), axis=0)
-        return total.numpy() / len(X)
+        """Mean of every pathway unit over the samples, float32, shape (R, P).
+
+        Summed as differences from the first sample: of a unit that never varies, such as that of
+        a pathway without genes, the mean is its value to the last bit, and its effect exactly 0.
+        """
+        total, first = 0.0, None
+        for _, values in batches(X, 128):
+            active = self._after(tf.constant(values))
+            first = active[0] if first is None else first
+            total = total + tf.reduce_sum(active - first, axis=0)
+        return (first + total / len(X)).numpy()
 
     def head(self) -> tuple[np.ndarray, np.ndarray]:
         """Weights (R, P, C) and bias (R, C) of the linear head; C is 1 without classes.
@@ -142,6 +149,12 @@ def pre_activations(
     return in_batches(lambda x: product(x, kernel) + bias, X)
 
 
-def in_batches(function, X: np.ndarray) -> np.ndarray:
+def in_batches(function, X: np.ndarray | Rows) -> np.ndarray:
     """A function of a batch of samples, for all of them."""
-    return np.concatenate([function(tf.constant(X[i : i + 128])) for i in range(0, len(X), 128)])
+    found = None
+    for where, values in batches(X, 128):
+        part = np.asarray(function(tf.constant(values)))
+        if found is None:
+            found = np.empty((len(X), *part.shape[1:]), part.dtype)
+        found[where] = part
+    return found

@@ -1,7 +1,7 @@
 """The independent pieces of a cross-fit: one fold, some label vectors, every seed.
 
-A block is trained, measured on the held-out samples and written to a folder; a run that was
-interrupted goes on from the blocks that are there.
+A block is trained and measured on the held-out samples, here or by another process; whoever asked
+for it keeps it in a folder, and a run that was interrupted goes on from the blocks that are there.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from biomask.errors import StorageError
 from biomask.inference.block_trainer import BlockTrainer
 from biomask.inference.effects import pathway_means
 from biomask.inference.folds import inner_split
+from biomask.inference.moments import Moments, scale_of
 from biomask.inference.training import Settings
 from biomask.inference.wired import Held, wired
 from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
+from biomask.masks.rows import LARGEST, Rows
 from biomask.storage import read_zip, write_zip
 
 WATCHED = 0.15  # of the training samples, for early stopping
@@ -38,7 +40,7 @@ class Plan:
     Attributes
     ----------
     mask : Mask or Hierarchy
-    X : float32 array, shape (n, genes)
+    X : float32 array or Rows, shape (n, genes)
     vectors : float32 array, shape (B + 1, n)
         The label vectors, as the networks see them: 0/1, class numbers, or standardised values;
         (B + 1, n, 2) for survival. Row 0 is the real one.
@@ -54,10 +56,12 @@ class Plan:
     settings : Settings
     labels_a_block : int
     random_state : int
+    moments : list of Moments, or None
+        Of the training samples of each fold, where X is on disk.
     """
 
     mask: Mask | Hierarchy
-    X: np.ndarray
+    X: np.ndarray | Rows
     vectors: np.ndarray
     covariates: np.ndarray | None
     held_out: list[np.ndarray]
@@ -67,6 +71,7 @@ class Plan:
     settings: Settings
     labels_a_block: int
     random_state: int
+    moments: list[Moments] | None = None
 
     @property
     def labels(self) -> np.ndarray:
@@ -97,6 +102,27 @@ class Block(NamedTuple):
         return f"fold{self.fold:02d}_labels{self.first:05d}_units.zip"
 
 
+class Trained(NamedTuple):
+    """What a block found.
+
+    Attributes
+    ----------
+    arrays : dict of str to array
+        What the tables need.
+    units : dict of str to array, or None
+        ``edges`` and ``unit_bias`` of the networks, where edges are to be measured later.
+    """
+
+    arrays: dict[str, np.ndarray]
+    units: dict[str, np.ndarray] | None = None
+
+    def write(self, block: Block, folder: Path) -> None:
+        """Keep it: a block whose ``block.file`` is there is finished."""
+        if self.units is not None:
+            write_arrays(folder / block.units_file, self.units, block._asdict())
+        write_arrays(folder / block.file, self.arrays, block._asdict())
+
+
 class Part(NamedTuple):
     """A fold's scaled data, parted."""
 
@@ -104,7 +130,7 @@ class Part(NamedTuple):
     training: np.ndarray
     fitted: np.ndarray
     watched: np.ndarray
-    X: np.ndarray
+    X: np.ndarray | Rows
     covariates: np.ndarray | None
 
     def inputs(self, rows: np.ndarray):
@@ -128,11 +154,8 @@ def watched_share(n_training: float) -> float:
     return WATCHED if WATCHED * n_training >= MIN_WATCHED else 0.0
 
 
-def run_block(plan: Plan, block: Block, folder: Path) -> None:
-    """Train one block and write what it found, unless that is there already."""
-    path = folder / block.file
-    if path.exists():
-        return
+def run_block(plan: Plan, block: Block) -> Trained:
+    """Train one block, and what it found."""
     part = split(plan, block.fold)
     Y = _label_columns(plan, block)
     trainer = trainer_of(plan.mask, plan.settings, Y.shape[1])
@@ -162,8 +185,7 @@ def run_block(plan: Plan, block: Block, folder: Path) -> None:
     if block.first == 0:
         arrays |= _of_real_labels(plan, part, held.first(len(plan.seeds)))
     units = {"edges": held.edges, "unit_bias": trainer.unit_bias()}
-    write_arrays(folder / block.units_file, units, block._asdict())
-    write_arrays(path, arrays, block._asdict())
+    return Trained(arrays, units)
 
 
 def _of_real_labels(plan: Plan, part: Part, held: Held) -> dict[str, np.ndarray]:
@@ -179,23 +201,33 @@ def _of_real_labels(plan: Plan, part: Part, held: Held) -> dict[str, np.ndarray]
     }
 
 
-def edge_block(plan: Plan, block: Block, folder: Path, edges: np.ndarray) -> np.ndarray:
+def trained_networks(block: Block, folder: Path) -> dict[str, np.ndarray]:
+    """``edges``, ``unit_bias``, ``head`` and ``outputs`` of a block's networks."""
+    arrays = read_arrays(folder / block.file)
+    kept = {name: arrays[name] for name in ("head", "outputs")}
+    return kept | read_arrays(folder / block.units_file)
+
+
+def edge_block(
+    plan: Plan, block: Block, trained: dict[str, np.ndarray], edges: np.ndarray
+) -> np.ndarray:
     """Summed held-out ablation of some edges, the mean over seeds: float64, (labels, edges).
 
     Parameters
     ----------
+    trained : dict
+        `trained_networks` of this block.
     edges : int array
         Positions in the mask's order of edges.
     """
-    part, arrays = split(plan, block.fold), read_arrays(folder / block.file)
-    units = read_arrays(folder / block.units_file)
+    part = split(plan, block.fold)
     total = wired(plan.mask, plan.settings).edge_effects(
-        {**arrays, **units},
+        trained,
         part.X[part.held_out],
         part.X[part.training],
         _label_columns(plan, block)[part.held_out],
         edges,
-        lambda: trainer_of(plan.mask, plan.settings, units["edges"].shape[1]),
+        lambda: trainer_of(plan.mask, plan.settings, trained["edges"].shape[1]),
     )
     return total.reshape(plan.labels_a_block, len(plan.seeds), -1).mean(axis=1)
 
@@ -212,18 +244,23 @@ def split(plan: Plan, fold: int) -> Part:
     if plan.watched:
         fitted, watched = inner_split(training, plan.watched, seed, plan.groups)
     beside = None if plan.covariates is None else _scaled(plan.covariates, training)
-    return Part(held_out, training, fitted, watched, _scaled(plan.X, training), beside)
+    return Part(held_out, training, fitted, watched, _genes(plan, fold, training), beside)
 
 
 def _scaled(X: np.ndarray, training: np.ndarray) -> np.ndarray:
     mean = X[training].mean(axis=0, dtype=np.float64)
-    sd = X[training].std(axis=0, dtype=np.float64)
-    constant = sd <= 1e-6 * np.maximum(np.abs(mean), 1e-6)
-    scale = np.where(constant, np.inf, sd)
+    scale = scale_of(mean, X[training].std(axis=0, dtype=np.float64))
     scaled = np.empty(X.shape, np.float32)
     for i in range(0, len(scaled), 512):  # in float64, a few rows at a time
-        scaled[i : i + 512] = ((X[i : i + 512] - mean) / scale).clip(-10, 10)
+        scaled[i : i + 512] = ((X[i : i + 512] - mean) / scale).clip(-LARGEST, LARGEST)
     return scaled
+
+
+def _genes(plan: Plan, fold: int, training: np.ndarray) -> np.ndarray | Rows:
+    if plan.moments is None:
+        return _scaled(plan.X, training)
+    found = plan.moments[fold]
+    return plan.X.scaled(found.mean, scale_of(found.mean, found.sd))
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], manifest: Mapping) -> None:

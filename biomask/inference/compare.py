@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,12 +16,15 @@ from tqdm.auto import tqdm
 
 from biomask.errors import ArgumentError, BiomaskWarning
 from biomask.inference.blocks import Part, Plan, split
-from biomask.inference.crossfit import check_counts, make_plan
+from biomask.inference.checks import check_counts
+from biomask.inference.crossfit import make_plan
 from biomask.inference.effects import pathway_means
+from biomask.inference.engines import run_jobs
 from biomask.inference.labels import read_samples
 from biomask.inference.scores import score
 from biomask.inference.stacking import StackTrainer
 from biomask.inference.training import Settings
+from biomask.masks.backed import refuse_on_disk
 from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
 
@@ -57,7 +62,8 @@ def compare_models(
     - ``random forest``: 500 trees;
     - ``pathway means + linear``: the linear model on the mean of each pathway's genes.
 
-    Every model is scaled and fitted inside the training part of each fold.
+    Every model is scaled and fitted inside the training part of each fold. Folds are independent:
+    `joblib.parallel_config` sends them to other processes or machines, with the same result.
 
     Parameters
     ----------
@@ -110,25 +116,55 @@ random_state, progress, activation
             "is lifelines.CoxPHFitter on pathway means.",
         )
     samples = read_samples(mask, X, y, task, groups, strata)
+    refuse_on_disk(samples.X, "compare_models")
     n_classes = len(samples.classes) if task == "multiclass" else None
     settings = Settings(task, n_classes, activation, epochs, batch_size, learning_rate, dropout, l2)
     plan = make_plan(mask, samples, settings, folds, seeds, 0, random_state)
-    masks = [mask, *(mask.rewire(random_state * 10_000 + r) for r in range(1, rewired + 1))]
+    random = [mask.rewire(random_state * 10_000 + r) for r in range(1, rewired + 1)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BiomaskWarning)  # that the mask is dense is the point
         full = Mask.from_dense(np.ones(mask.shape), mask.genes, mask.pathways)
-    networks = StackTrainer(masks, settings, seeds)
-    dense = StackTrainer([full], settings, seeds)
-    parts = []
-    for fold in tqdm(range(folds), desc="folds", unit="fold", disable=not progress):
-        part = split(plan, fold)
-        outputs = _network_outputs(networks, plan, part, fold)
-        of_fold = {MASKED: outputs[0], DENSE: _network_outputs(dense, plan, part, fold)[0]}
-        of_fold |= {f"{REWIRED} {r}": out for r, out in enumerate(outputs[1:], 1)}
-        parts.append(of_fold | _baseline_outputs(plan, part))
+    jobs = [(fold,) for fold in range(folds)]
+    bar = tqdm(desc="folds", total=folds, unit="fold", disable=not progress)
+    found = dict(run_jobs(_fold_outputs, Models(plan, (mask, *random), full), jobs, None, bar))
+    parts = [found[fold] for fold in range(folds)]
     order = np.concatenate(plan.held_out)
     outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return _table(plan.labels[order], outputs, task, None if groups is None else plan.groups[order])
+
+
+class Models(NamedTuple):
+    """What every fold compares.
+
+    Attributes
+    ----------
+    plan : Plan
+    masks : tuple of Mask
+        The one that is asked about, and its rewired ones.
+    full : Mask
+        Of the dense network.
+    """
+
+    plan: Plan
+    masks: tuple[Mask, ...]
+    full: Mask
+
+
+def _fold_outputs(models: Models, fold: int) -> dict[str, np.ndarray]:
+    """Outputs of every model on the held-out samples of a fold, (n, C)."""
+    plan = models.plan
+    part, settings, seeds = split(plan, fold), plan.settings, len(plan.seeds)
+    outputs = _network_outputs(_stack(models.masks, settings, seeds), plan, part, fold)
+    dense = _network_outputs(_stack((models.full,), settings, seeds), plan, part, fold)
+    rewired = {f"{REWIRED} {r}": out for r, out in enumerate(outputs[1:], 1)}
+    networks = {MASKED: outputs[0], DENSE: dense[0], **rewired}
+    return networks | _baseline_outputs(plan, part)
+
+
+@functools.lru_cache(maxsize=2)
+def _stack(masks: tuple[Mask, ...], settings: Settings, seeds: int) -> StackTrainer:
+    """Compiled once for all folds."""
+    return StackTrainer(masks, settings, seeds)
 
 
 def _network_outputs(networks: StackTrainer, plan: Plan, part: Part, fold: int) -> list[np.ndarray]:

@@ -9,11 +9,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
 from biomask import __version__
-from biomask.errors import ArgumentError, BiomaskWarning
+from biomask.errors import BiomaskWarning
 from biomask.inference.activations import activation_function
 from biomask.inference.assembly import assemble, in_given_order, with_edges
 from biomask.inference.blocks import (
@@ -22,19 +21,24 @@ from biomask.inference.blocks import (
     labels_a_block,
     read_arrays,
     run_block,
+    trained_networks,
     watched_share,
 )
 from biomask.inference.checkpoint import digest, study_folder
+from biomask.inference.checks import check_class_weight, check_counts
 from biomask.inference.conditional import attainable, label_vectors
+from biomask.inference.engines import run_jobs
 from biomask.inference.folds import outer_folds
 from biomask.inference.labels import Samples, read_samples
 from biomask.inference.latent import TASK as AUTOENCODER
 from biomask.inference.latent import assemble_latent, latent_block
+from biomask.inference.moments import fold_moments
 from biomask.inference.notices import warn_of_classes
 from biomask.inference.study import Study
 from biomask.inference.survival import check_folds
 from biomask.inference.training import Settings
 from biomask.inference.wired import wired
+from biomask.masks.backed import DiskTable
 from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
 from biomask.masks.steps import sorted_hierarchy
@@ -57,7 +61,7 @@ def crossfit(
     dropout: float = 0.5,
     l2: float = 1e-3,
     random_state: int = 0,
-    n_jobs: int = 1,
+    n_jobs: int | None = None,
     checkpoint: str | Path | None = None,
     progress: bool = True,
     *,
@@ -89,7 +93,13 @@ def crossfit(
         without it. The table of pathways then has ``level``, ``depth`` and ``parents``, and that
         of edges ``level``: above 0, an edge runs from the child named in ``gene`` to its parent.
     X : DataFrame (samples x genes), AnnData, what `align` returned, or array (samples, genes)
-        Normalised expression, on a log scale; scaled here. Matched to the mask by gene name.
+        Normalised expression, on a log scale; scaled here. Matched to the mask by gene name. Or on
+        disk: an AnnData opened with ``backed="r"``, or the path of its file or Zarr store, or a
+        zarr.Group. Where its values would take more than 128 MB, they are read a few at a time, for
+        every epoch anew, in chunks of samples that are mixed at random; results differ from
+        those of the same data in memory as much as with another order of the samples. Every
+        process and machine that takes part opens the same path. "survival" and "autoencoder" need
+        data in memory.
     y : Series (matched to X by its index) or array, shape (n_samples,)
         Two classes, several, numbers, or two groups, by `task`. The class that sorts last is the
         positive one. For "survival" a DataFrame with the columns ``time`` and ``event`` (1 seen, 0
@@ -129,8 +139,9 @@ def crossfit(
         then have effects too.
     random_state : int
         The same call gives the same bytes, in whatever order samples, genes and pathways come.
-    n_jobs : int
-        Processes, through joblib: `joblib.parallel_config` sends the blocks elsewhere.
+    n_jobs : int, optional
+        Processes, through joblib; 1, or what `joblib.parallel_config` says, which may also send the
+        blocks to the machines of a Dask or Ray cluster. The result is the same to the byte.
     checkpoint : path, optional
         A folder for finished blocks: the same call goes on from there after an interruption.
     progress : bool
@@ -150,7 +161,7 @@ def crossfit(
     check_counts(folds=folds, seeds=seeds, epochs=epochs, batch_size=batch_size)
     check_counts(0, permutations=permutations, random_state=random_state)
     activation_function(activation)  # refused now rather than when the edges are reached
-    _check_class_weight(class_weight, task)
+    check_class_weight(class_weight, task)
     check_outputs(outputs)
     check_one_level(task, isinstance(mask, Hierarchy), skip=False)
     samples = read_samples(mask, X, y, task, groups, strata, covariates)
@@ -198,9 +209,10 @@ def make_plan(
     if settings.task == "survival":
         check_folds(samples.numbers[:, 1], held_out)
         telling = float(samples.numbers[:, 1].mean())
+    on_disk = isinstance(samples.X, DiskTable)
     return Plan(
         mask,
-        samples.X.to_numpy(np.float32),
+        samples.X.rows if on_disk else samples.X.to_numpy(np.float32),
         vectors,
         None if samples.covariates is None else samples.covariates.to_numpy(np.float32),
         held_out,
@@ -212,30 +224,29 @@ def make_plan(
         if settings.task == AUTOENCODER
         else labels_a_block(len(vectors), seeds, most, mask),
         int(random_state),
+        fold_moments(samples.X.rows, held_out) if on_disk else None,
     )
 
 
-def _run(run: Callable, plan: Plan, folder: Path, n_jobs: int, progress: bool) -> None:
+def _run(run: Callable, plan: Plan, folder: Path, n_jobs: int | None, progress: bool) -> None:
     """Train what is not in the folder yet."""
-    waiting = [block for block in plan.blocks if not (folder / block.file).exists()]
-    jobs = (delayed(run)(plan, block, folder) for block in waiting)
-    bar = tqdm(total=len(waiting), desc="networks", unit="block", disable=not progress)
-    with bar:
-        for _ in Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs):
-            bar.update()
+    waiting = [(block,) for block in plan.blocks if not (folder / block.file).exists()]
+    bar = tqdm(desc="networks", total=len(waiting), unit="block", disable=not progress)
+    for block, trained in run_jobs(run, plan, waiting, n_jobs, bar):
+        trained.write(block, folder)
 
 
 def _edge_effects(
-    plan: Plan, folder: Path, positions: np.ndarray, n_jobs: int, progress: bool
+    plan: Plan, folder: Path, positions: np.ndarray, n_jobs: int | None, progress: bool
 ) -> np.ndarray:
     """T of these edges for every label vector, shape (B + 1, E)."""
-    jobs = (delayed(edge_block)(plan, block, folder, positions) for block in plan.blocks)
-    results = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
-    bar = tqdm(results, total=len(plan.blocks), desc="edges", unit="block", disable=not progress)
+    jobs = ((block, trained_networks(block, folder), positions) for block in plan.blocks)
+    bar = tqdm(desc="edges", total=len(plan.blocks), unit="block", disable=not progress)
+    sums = dict(run_jobs(edge_block, plan, jobs, n_jobs, bar))
     total = np.zeros((len(plan.vectors), len(positions)))
-    for block, sums in zip(plan.blocks, bar, strict=True):
+    for block in plan.blocks:  # in this order, whichever came first
         rows = total[block.first : block.first + plan.labels_a_block]
-        rows += sums[: len(rows)]  # the last block is filled up
+        rows += sums[block][: len(rows)]  # the last block is filled up
     return total / len(plan.X)
 
 
@@ -271,7 +282,9 @@ def _facts(plan: Plan, samples: Samples, mask: Mask | Hierarchy) -> dict:
         "biomask": __version__,
         "versions": {module.__name__: module.__version__ for module in (keras, np, tf)},
         "mask": mask.digest,
-        "data": digest(plan.X, samples.X.index),
+        "data": digest(
+            [samples.X.content] if isinstance(samples.X, DiskTable) else plan.X, samples.X.index
+        ),
         "labels": digest(plan.labels, samples.y, samples.groups, samples.strata),
         "classes": samples.classes,
         "outcome": samples.outcome,
@@ -290,31 +303,3 @@ def _facts(plan: Plan, samples: Samples, mask: Mask | Hierarchy) -> dict:
         "strata": None if samples.strata is None else len(np.unique(samples.strata)),
         "attainable": attainable(samples, plan.settings.task, plan.vectors),
     }
-
-
-def _check_class_weight(class_weight: str | None, task: str) -> None:
-    if class_weight not in (None, "balanced") or (
-        class_weight and task not in ("binary", "multiclass")
-    ):
-        raise ArgumentError(
-            "class_weight must be None, or 'balanced' where there are classes. Received: "
-            f"class_weight={class_weight!r}, task={task!r}",
-            code="E-ARGUMENT",
-        )
-
-
-def check_counts(least: int = 1, **counts: int) -> None:
-    """Refuse what is not a whole number of at least so much.
-
-    Raises
-    ------
-    ArgumentError
-        Names the argument.
-    """
-    for name, value in counts.items():
-        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-        if not whole or not least <= value < 2**32:
-            raise ArgumentError(
-                f"{name} must be a whole number of at least {least}. Received: {name}={value!r}",
-                code="E-ARGUMENT",
-            )

@@ -23,6 +23,7 @@ from biomask.errors import ArgumentError
 from biomask.inference import losses
 from biomask.inference.activations import activation_function
 from biomask.masks.mask import Mask
+from biomask.masks.rows import Rows, batches
 
 BLOCK = 1 << 16  # elements of one temporary: a few of them stay in a core's cache
 
@@ -166,18 +167,23 @@ def mean_effects(
     return out / np.bincount(members)[:, None]
 
 
-def pathway_means(x: np.ndarray, mask: Mask) -> np.ndarray:
+def pathway_means(x: np.ndarray | Rows, mask: Mask) -> np.ndarray:
     """Mean over a pathway's genes, inhibiting genes (negative edge) with their sign turned.
 
     Parameters
     ----------
-    x : float array, shape (n, genes)
+    x : float array or Rows, shape (n, genes)
         Scaled expression, columns in the order of `mask.genes`.
 
     Returns
     -------
     float64 array, shape (n, pathways)
     """
+    if isinstance(x, Rows):
+        means = np.empty((len(x), mask.shape[1]))
+        for where, values in batches(x):
+            means[where] = pathway_means(values, mask)
+        return means
     signs = mask.to_scipy().astype(np.float64)
     signs.data = np.sign(signs.data)
     return np.asarray(x, dtype=np.float64) @ signs / np.maximum(mask.sizes().to_numpy(), 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -9,11 +10,12 @@ import pandas as pd
 
 from biomask.errors import ArgumentError, DataError, listed
 from biomask.inference.covariates import covariate_columns, covariate_numbers
-from biomask.inference.notices import warn_of_data
+from biomask.inference.notices import centred, warn_of_data, warn_of_survey
+from biomask.inference.survey import Survey, constant
 from biomask.inference.survival import checked_outcome, event_ranks, read_outcome
 from biomask.masks.alignment import Aligned
+from biomask.masks.backed import DiskTable, read_data, refuse_on_disk
 from biomask.masks.mask import Mask
-from biomask.masks.matrices import as_frame
 
 TASKS = ("binary", "multiclass", "regression", "survival", "autoencoder")
 
@@ -26,7 +28,7 @@ class Samples(NamedTuple):
 
     Attributes
     ----------
-    X : DataFrame, float32, samples x mask.genes
+    X : DataFrame, float32, or DiskTable, samples x mask.genes
         Sorted by sample name: int, or str for names of any other kind.
     y : Series on X.index
         Classes as str, int or bool; values as float64; named as it came. A DataFrame of time and
@@ -42,7 +44,7 @@ class Samples(NamedTuple):
         Categories are columns of 0 and 1; see `covariate_numbers`.
     """
 
-    X: pd.DataFrame
+    X: pd.DataFrame | DiskTable
     y: pd.Series | pd.DataFrame
     numbers: np.ndarray
     classes: list[str]
@@ -79,7 +81,9 @@ def read_samples(mask: Mask, X, y, task: str, groups=None, strata=None, covariat
         raise ArgumentError(
             f"task must be one of {', '.join(TASKS)}. Received: task={task!r}", code="E-TASK"
         )
-    aligned, X = isinstance(X, Aligned), as_frame(X, mask.genes)
+    aligned, X = isinstance(X, Aligned), read_data(X, mask.genes)
+    if task in ("survival", "autoencoder"):
+        refuse_on_disk(X, f"task={task!r}")
     names = X.index if pd.api.types.is_integer_dtype(X.index) else X.index.map(str).astype(object)
     if names.has_duplicates:
         repeated = names[names.duplicated()].unique()
@@ -91,16 +95,17 @@ def read_samples(mask: Mask, X, y, task: str, groups=None, strata=None, covariat
     order = names.argsort()
     labels = read_outcome(y) if task == "survival" else {"y": y}
     columns = {
-        name: None if values is None else _of_samples(values, X.index, name).iloc[order]
+        name: None if values is None else matched_values(values, X.index, name).iloc[order]
         for name, values in {**labels, "groups": groups, "strata": strata}.items()
     }
     if covariates is not None:
         covariates = {
-            name: _of_samples(values, X.index, f"covariate {name!r}").iloc[order]
+            name: matched_values(values, X.index, f"covariate {name!r}").iloc[order]
             for name, values in covariate_columns(covariates).items()
         }
         covariates = covariate_numbers(covariates).set_axis(names[order])
-    X = X.iloc[order].set_axis(names[order])
+    on_disk = isinstance(X, DiskTable)
+    X = X.take(order, names[order]) if on_disk else X.iloc[order].set_axis(names[order])
     given = pd.DataFrame({name: columns[name] for name in labels}).set_axis(X.index)
     y, numbers, classes = _numbered(
         given if task == "survival" else given["y"].rename(columns["y"].name), task
@@ -111,23 +116,30 @@ def read_samples(mask: Mask, X, y, task: str, groups=None, strata=None, covariat
     ]
     followed = y.to_numpy() if task == "survival" else numbers
     followed = None if task == "multiclass" else followed
-    _check_variation(X)
-    warn_of_data(mask, X, followed, parts[0], aligned=aligned)
+    if on_disk:
+        seen = Survey(X, None if followed is None else centred(followed))
+        warn_of_survey(mask, X, seen, parts[0], followed)
+        X = replace(X, content=seen.digest)
+    else:
+        _check_variation(X)
+        warn_of_data(mask, X, followed, parts[0], aligned=aligned)
     return Samples(X, y, numbers, classes, *parts, names, covariates)
 
 
 def _check_variation(X: pd.DataFrame) -> None:
     values = X.to_numpy()
     if (values == values[0]).all():
-        raise DataError(
-            f"every gene is the same in all {len(X)} samples",
-            code="E-DATA-CONSTANT",
-            hint="Check that X holds the values you meant, on their own scale.",
-        )
+        raise constant(len(X))
 
 
-def _of_samples(values, samples: pd.Index, what: str) -> pd.Series:
-    """The values in the order of the samples; a Series is matched by its index."""
+def matched_values(values, samples: pd.Index, what: str) -> pd.Series:
+    """The values in the order of the samples; a Series is matched by its index.
+
+    Raises
+    ------
+    DataError
+        Some sample has none or several, or an array has another length.
+    """
     if isinstance(values, pd.DataFrame):
         values = values.squeeze(axis=1)
     if isinstance(values, pd.Series):
@@ -180,8 +192,8 @@ def _numbered(y, task: str) -> tuple[pd.Series | pd.DataFrame, np.ndarray, list[
         values = _values(y)
         scaled = (values - values.mean()) / values.std(ddof=0)
         return values, scaled.to_numpy(np.float32), []
+    codes, classes = class_codes(y)
     y = _plain(y)
-    codes, classes = pd.factorize(y, sort=True)
     y = y.astype(object) if y.dtype == "category" else y
     counts = np.bincount(codes)
     if len(classes) < 2 or (task != "multiclass" and len(classes) > 2):
@@ -203,6 +215,11 @@ def _numbered(y, task: str) -> tuple[pd.Series | pd.DataFrame, np.ndarray, list[
             hint="Remove them, or join them to another class.",
         )
     return y, codes.astype(np.float32), [str(name) for name in classes]
+
+
+def class_codes(y: pd.Series) -> tuple[np.ndarray, pd.Index]:
+    """The number of every sample's class, and the classes, sorted or as categories are."""
+    return pd.factorize(_plain(y), sort=True)
 
 
 def _plain(y: pd.Series) -> pd.Series:

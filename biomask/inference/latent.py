@@ -16,8 +16,6 @@ samples, and a fold may lack a group.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
@@ -30,7 +28,7 @@ from biomask.inference.assembly import (
     stability_of,
 )
 from biomask.inference.block_trainer import BlockTrainer, in_batches
-from biomask.inference.blocks import Block, Plan, block_seed, split, trainer_of, write_arrays
+from biomask.inference.blocks import Block, Plan, Trained, block_seed, split, trainer_of
 from biomask.inference.effects import pathway_means
 from biomask.inference.labels import Samples
 from biomask.inference.study import Study
@@ -47,11 +45,8 @@ NOTES = (
 )
 
 
-def latent_block(plan: Plan, block: Block, folder: Path) -> None:
-    """Train the networks of one fold and write what they make of its held-out samples."""
-    path = folder / block.file
-    if path.exists():
-        return
+def latent_block(plan: Plan, block: Block) -> Trained:
+    """Train the networks of one fold, and what they make of its held-out samples."""
     part = split(plan, block.fold)
     trainer = trainer_of(plan.mask, plan.settings, len(plan.seeds))
     fitted, watched = part.X[part.fitted], part.X[part.watched]
@@ -70,7 +65,7 @@ def latent_block(plan: Plan, block: Block, folder: Path) -> None:
         "size": (held.astype(np.float64) ** 2).mean(axis=1),  # the error of the training means
         "steps": steps.astype(np.int64),
     }
-    write_arrays(path, arrays, block._asdict())
+    return Trained(arrays)
 
 
 def _squared_error(trainer: BlockTrainer, x):

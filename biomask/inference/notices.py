@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
 from biomask.errors import BiomaskWarning, listed
-from biomask.masks.expression import state_of
+from biomask.inference.survey import LOOKED_AT, Survey
+from biomask.masks.backed import DiskTable
+from biomask.masks.expression import state_from, state_of
 from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
 
 _LEAST = 10  # samples from which a gene that follows the label is no chance
-_LOOKED_AT = 200  # samples whose totals tell how the data were normalised
 
 
 def warn_of_data(
@@ -39,9 +40,29 @@ def warn_of_data(
     """
     values = X.to_numpy()
     found = [_of_units(mask), "" if aligned else _of_state(values)]
-    found += [_of_copies(X, values, groups), _of_labels(X, values, labels)]
+    found.append(_of_copies(X.index, (row.tobytes() for row in values), groups))
+    if labels is not None:
+        labels = centred(labels)
+        found.append(_of_labels(X.columns, labels, labels @ values, values.std(axis=0)))
     for text in filter(None, found):
         warnings.warn(text, BiomaskWarning, stacklevel=4)
+
+
+def warn_of_survey(mask: Mask | Hierarchy, X: DiskTable, seen: Survey, groups, labels) -> None:
+    """`warn_of_data` from one look at data on disk."""
+    found = [_of_units(mask), _of_range(*state_from(seen.low, seen.high, seen.whole, seen.first))]
+    found.append(_of_copies(X.index, seen.contents, groups))
+    if labels is not None:
+        parts = centred(labels), seen.products, seen.moments.sd
+        found.append(_of_labels(seen.genes, *parts))
+    for text in filter(None, found):
+        warnings.warn(text, BiomaskWarning, stacklevel=4)
+
+
+def centred(labels: np.ndarray) -> np.ndarray:
+    """Labels (n,) or (n, k) as rows with a mean of 0, (k, n)."""
+    labels = labels.reshape(len(labels), -1).T
+    return labels - labels.mean(axis=1, keepdims=True)
 
 
 def warn_of_classes(labels: np.ndarray, classes: list[str], held_out: Sequence[np.ndarray]) -> None:
@@ -85,16 +106,19 @@ def _of_units(mask: Mask | Hierarchy) -> str:
 
 
 def _of_state(values: np.ndarray) -> str:
-    state, advice = state_of(values, values[:_LOOKED_AT])
+    return _of_range(*state_of(values, values[:LOOKED_AT]))
+
+
+def _of_range(state: str, advice: str) -> str:
     return f"the values look like this: {state}. {advice}" if advice else ""
 
 
-def _of_copies(X: pd.DataFrame, values: np.ndarray, groups: np.ndarray | None) -> str:
-    subjects = range(len(X)) if groups is None else groups.tolist()
+def _of_copies(names: pd.Index, rows: Iterable[bytes], groups: np.ndarray | None) -> str:
+    subjects = range(len(names)) if groups is None else groups.tolist()
     first: dict[bytes, tuple[object, int]] = {}
     copies = []
-    for name, subject, row in zip(X.index, subjects, values, strict=True):
-        other, of_subject = first.setdefault(row.tobytes(), (name, subject))
+    for name, subject, row in zip(names, subjects, rows, strict=True):
+        other, of_subject = first.setdefault(row, (name, subject))
         if of_subject != subject:
             copies.append(f"{name} = {other}")
     if not copies:
@@ -105,16 +129,16 @@ def _of_copies(X: pd.DataFrame, values: np.ndarray, groups: np.ndarray | None) -
     )
 
 
-def _of_labels(X: pd.DataFrame, values: np.ndarray, labels: np.ndarray | None) -> str:
-    if labels is None or len(X) < _LEAST:
+def _of_labels(genes: pd.Index, labels: np.ndarray, products: np.ndarray, sd: np.ndarray) -> str:
+    """From centred labels (k, n), their products with the genes (k, genes), and deviations."""
+    n = labels.shape[1]
+    if n < _LEAST:
         return ""
-    labels = labels.reshape(len(X), -1).T
-    labels = labels - labels.mean(axis=1, keepdims=True)
-    size = values.std(axis=0) * np.sqrt(len(X)) * np.linalg.norm(labels, axis=1)[:, None]
-    same = ((size > 0) & (np.abs(labels @ values) > (1 - 1e-5) * size)).any(axis=0)
+    size = sd * np.sqrt(n) * np.linalg.norm(labels, axis=1)[:, None]
+    same = ((size > 0) & (np.abs(products) > (1 - 1e-5) * size)).any(axis=0)
     if not same.any():
         return ""
     return (
-        f"labels are among the genes: {listed(X.columns[same], 3)} follow y exactly. Remove them "
+        f"labels are among the genes: {listed(genes[same], 3)} follow y exactly. Remove them "
         "from X and from the mask."
     )

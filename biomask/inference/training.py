@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from biomask.errors import ModelError
+from biomask.inference.feeding import InMemory, OnDisk, feeding
 from biomask.networks.divergence import not_finite
 from biomask.networks.replicates import LOSS_OF_TASK, per_replicate
 
@@ -49,10 +50,6 @@ def balanced_weights(Y: np.ndarray, n_classes: int) -> np.ndarray:
     there = counts > 0
     weights = len(Y) / (there.sum(axis=1, keepdims=True) * np.where(there, counts, 1))
     return (weights * there).astype(np.float32)
-
-
-def _constants(part):
-    return tf.nest.map_structure(lambda values: tf.constant(values, tf.float32), part)
 
 
 def _rows(X, rows):
@@ -106,8 +103,8 @@ class Networks(abc.ABC):
         Parameters
         ----------
         fitted, watched : (X, Y)
-            X float32 (n, genes); Y (n, R), a label vector for each network, or (n, R, 2) of time
-            and event.
+            X float32 (n, genes), in memory or on disk; Y (n, R), a label vector for each network,
+            or (n, R, 2) of time and event.
         seeds : sequence of int
             Of the initial weights, as the subclass wants them.
         order_seed : int
@@ -125,12 +122,11 @@ class Networks(abc.ABC):
         """
         self.restart(seeds)
         self._reset_dropout(order_seed)
-        X, Y = (_constants(part) for part in fitted)
         n_fitted, n_watched = len(fitted[1]), len(watched[1])
-        watched = tuple(_constants(part) for part in watched)
         if self.settings.class_weight is not None:
             weights = balanced_weights(fitted[1], self._class_weights.shape[1])
             self._class_weights.assign(weights)
+        samples, watched = feeding(*fitted), feeding(*watched)
         steps_an_epoch = -(-n_fitted // self.settings.batch_size)
         epochs_a_round = -(-MIN_STEPS // steps_an_epoch)
         steps_a_round = epochs_a_round * steps_an_epoch
@@ -140,11 +136,12 @@ class Networks(abc.ABC):
         best_step, looks = np.zeros(self.n_networks, int), np.zeros(self.n_networks, int)
         for round_ in range(1, self.settings.epochs + 1):
             for _ in range(epochs_a_round):
-                self._epoch(X, Y, tf.constant(rng.permutation(n_fitted), tf.int32))
+                for X, Y, order in samples.epoch(rng, self.settings.batch_size):
+                    self._epoch(X, Y, order)
             if not n_watched:
                 best_step[:] = round_ * steps_a_round
                 continue
-            losses = self._losses(*watched).numpy()
+            losses = self._mean_losses(watched)
             better = (looks < patience) & (losses < best)
             best[better], best_step[better] = losses[better], round_ * steps_a_round
             looks = np.where(better, 0, looks + 1)
@@ -189,6 +186,13 @@ class Networks(abc.ABC):
         )
         total = [g + d for g, d in zip(gradients, decays, strict=True)]
         self.model.optimizer.apply(total, variables)
+
+    def _mean_losses(self, samples: InMemory | OnDisk) -> np.ndarray:
+        """Of every network, (R,)."""
+        sizes, losses = zip(
+            *((len(Y), self._losses(X, Y).numpy()) for X, Y in samples.pieces()), strict=True
+        )
+        return np.average(losses, axis=0, weights=sizes)
 
     @tf.function(reduce_retracing=True)
     def _losses(self, X, Y):

@@ -15,6 +15,7 @@ from biomask.inference.edge_effects import COMPILED, FUSED, fused_edge_ablation
 from biomask.inference.training import Settings
 from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
+from biomask.masks.rows import batches, row_mean
 
 
 class Held(NamedTuple):
@@ -103,7 +104,7 @@ class WiredMask:
         ----------
         trained : dict
             ``edges``, ``unit_bias``, ``head`` and ``outputs`` of a block's networks.
-        X, training : float32 arrays
+        X, training : float32 arrays, or Rows
             Held-out and training samples.
         Y : array, shape (n, R)
             Held-out labels.
@@ -117,18 +118,21 @@ class WiredMask:
         work = len(edges) * len(X) * trained["edges"].shape[1]
         fused = task in FUSED and work >= COMPILED
         ablation = fused_edge_ablation if fused else effects.edge_ablation
-        return ablation(
-            pre_activations(self.flat, asked, trained["edges"], trained["unit_bias"], X),
-            X,
-            training.mean(axis=0),
-            trained["edges"][edges],
-            (genes, place),
-            trained["head"][:, asked],
-            trained["outputs"],
-            Y,
-            task,
-            self._settings.activation,
-        )
+        means, total = row_mean(training), 0.0
+        for where, values in batches(X):
+            total = total + ablation(
+                pre_activations(self.flat, asked, trained["edges"], trained["unit_bias"], values),
+                values,
+                means,
+                trained["edges"][edges],
+                (genes, place),
+                trained["head"][:, asked],
+                trained["outputs"][where],
+                Y[where],
+                task,
+                self._settings.activation,
+            )
+        return total
 
     def direction(self, held: Held, y: np.ndarray, reference: np.ndarray) -> np.ndarray:
         """As `effects.direction`."""
@@ -168,16 +172,20 @@ class WiredHierarchy(WiredMask):
     def edge_effects(self, trained, X, training, Y, edges, trainer_of) -> np.ndarray:
         trainer = trainer_of()
         trainer.load(trained["edges"], trained["unit_bias"])
-        networks = deep_effects.Networks(
-            trainer.pre_activations(X),
-            trainer.mean_activation(training),
-            trained["edges"],
-            trained["head"],
-            trained["outputs"],
-            self._settings.activation,
-        )
-        parts = X, training.mean(axis=0), Y, self._settings.task
-        return deep_effects.edge_ablation(networks, self._wiring, edges, *parts)
+        means, gene_means = trainer.mean_activation(training), row_mean(training)
+        total = 0.0
+        for where, values in batches(X):
+            networks = deep_effects.Networks(
+                trainer.pre_activations(values),
+                means,
+                trained["edges"],
+                trained["head"],
+                trained["outputs"][where],
+                self._settings.activation,
+            )
+            parts = values, gene_means, Y[where], self._settings.task
+            total = total + deep_effects.edge_ablation(networks, self._wiring, edges, *parts)
+        return total
 
     def direction(self, held: Held, y: np.ndarray, reference: np.ndarray) -> np.ndarray:
         """As `effects.direction` of a unit whose output is what it adds to the outcome."""

@@ -25,10 +25,16 @@ def state_of(values: np.ndarray, all_genes: np.ndarray) -> tuple[str, str]:
     (state, advice)
         `advice` is "" when the values are fit for a network.
     """
-    if values.min() < 0:
+    low, high = float(values.min()), float(values.max())
+    whole = low >= 0 and bool((values == np.floor(values)).all())
+    return state_from(low, high, whole, all_genes)
+
+
+def state_from(low: float, high: float, whole: bool, all_genes: np.ndarray) -> tuple[str, str]:
+    """The same from the range of the values, and whether all are whole numbers."""
+    if low < 0:
         return "centred or scaled (negative values)", ""
-    whole = bool((values == np.floor(values)).all())
-    if whole and values.max() <= 2:
+    if whole and high <= 2:
         return "small whole numbers (0, 1, 2)", ""
     if whole:
         return "raw counts (whole numbers)", (
@@ -45,7 +51,7 @@ def state_of(values: np.ndarray, all_genes: np.ndarray) -> tuple[str, str]:
     for state, sums in totals.items():
         if _equal(sums):
             return state, _ADVICE.get(state, "")
-    return _by_range(float(values.max()))
+    return _by_range(high)
 
 
 _ADVICE = {

@@ -35,7 +35,7 @@ class Table(NamedTuple):
     rows: Callable[[int], np.ndarray]
 
 
-def as_frame(X, genes: Iterable[str], *, what: str = "X") -> pd.DataFrame:
+def as_frame(X, genes: Iterable[str], *, what: str = "X", layer: str | None = None) -> pd.DataFrame:
     """The values of `genes`, in that order, as float32.
 
     Parameters
@@ -48,6 +48,8 @@ def as_frame(X, genes: Iterable[str], *, what: str = "X") -> pd.DataFrame:
         Unique names.
     what : str
         What to call `X` in messages.
+    layer : str, optional
+        Of an AnnData; ``.X`` without it.
 
     Returns
     -------
@@ -60,7 +62,7 @@ def as_frame(X, genes: Iterable[str], *, what: str = "X") -> pd.DataFrame:
         array has another width.
     """
     genes = genes if isinstance(genes, pd.Index) else pd.Index(list(genes), dtype=object)
-    table = read_table(X, genes=genes, what=what)
+    table = read_table(X, layer=layer, genes=genes, what=what)
     index = pd.Index(table.genes, dtype=object)
     wanted = index[index.isin(genes)]
     if not wanted.is_unique:
@@ -95,7 +97,7 @@ def read_table(data, *, layer: str | None = None, genes=None, what: str = "the d
     DataError
         `data` is none of these, has no sample or no such layer, or an array has another width.
     """
-    if _is_anndata(data):
+    if is_anndata(data):
         table = _from_anndata(data, layer, what)
     elif layer is not None:
         raise DataError(
@@ -133,7 +135,8 @@ def check_finite(frame: pd.DataFrame, *, what: str = "X") -> None:
 # ------------------------------------------------------------------------ one function a kind
 
 
-def _is_anndata(data) -> bool:
+def is_anndata(data) -> bool:
+    """Whether it is an AnnData, or a subclass of it."""
     # By name, because importing anndata takes a second that most callers need not spend.
     return any(
         base.__module__.split(".")[0] == "anndata" and base.__name__ == "AnnData"

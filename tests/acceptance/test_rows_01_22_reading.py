@@ -46,11 +46,12 @@ def read_edges(folder, content, **options):
 
 
 def refused(read, *args, **options) -> bm.ReadError:
-    """The error, which names the file."""
+    """The error, which names the file and says what to do."""
     with pytest.raises(bm.ReadError) as caught:
         read(*args, **options)
     assert caught.value.file
     assert str(caught.value).startswith(caught.value.file)
+    assert all(problem.hint for problem in caught.value.problems)
     return caught.value
 
 

@@ -25,6 +25,7 @@ def mask():
 def refused(mask, data, **options) -> bm.AlignmentError:
     with pytest.raises(bm.AlignmentError) as caught:
         align(mask, data, **options)
+    assert caught.value.hint
     return caught.value
 
 
