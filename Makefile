@@ -17,7 +17,7 @@ help:
 	@echo "make lint      ruff only"
 	@echo "make bench     every benchmark, an hour; writes benchmarks/results/"
 	@echo "make audit     known flaws of the locked packages, and of biomask's own code"
-	@echo "make versions  the tests on the oldest releases allowed, and on the newest; half an hour"
+	@echo "make versions  the tests with the lowest releases allowed, and with the newest"
 	@echo "make .venv     only install; the others do this when it is missing or stale"
 
 .venv: $(INSTALLED)

@@ -23,6 +23,7 @@ from biomask.errors import BiomaskError, ReadError, StorageError, listed
 from biomask.storage import MAX_BYTES, check_unpacked_size
 
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}  # NumPy's, each of which takes address space
+_NAMES = 1 << 20  # that are in memory at a time
 SECONDS = 120  # and one more for every megabyte, since a slow disk is no damage
 
 
@@ -52,6 +53,20 @@ def copy_weights(content: bytes, copy: Path, path: str | Path) -> None:
     given = copy.with_name("given.h5")
     given.write_bytes(content)
     _apart(_weights, path, str(given), str(copy))
+
+
+def check_table(path: str | Path, key: str) -> None:
+    """Refuse an h5ad file that cannot be read where it lies: links, names, the head of a matrix.
+
+    The values stay in it, since no copy may be as large. What is missing is for the caller to say.
+
+    Raises
+    ------
+    StorageError
+        Links to other files (E-LINK), damaged (E-STORE), or HDF5 never ends or crashes
+        (E-HDF5-FAILS).
+    """
+    _apart(_table, path, str(path), key)
 
 
 def check_key(key: str, keys: Iterable[str]) -> None:
@@ -162,7 +177,7 @@ def damaged_h5ad(error: Exception, path: str | Path | None = None) -> ReadError:
     )
 
 
-def _check_inside(file: h5py.File) -> None:
+def _check_inside(file: h5py.File, kind: type[BiomaskError] = ReadError) -> None:
     """Refuse a file that would have us read other files."""
     outside = []
 
@@ -177,7 +192,7 @@ def _check_inside(file: h5py.File) -> None:
     file.visititems_links(visit_link)
     file.visititems(visit)
     if outside:
-        raise ReadError(
+        raise kind(
             f"the file links to other files: {listed(outside)}",
             code="E-LINK",
             hint="biomask follows no such link; copy the data into one file.",
@@ -196,6 +211,33 @@ def _check_size(file: h5py.File, names: list[str], source: str) -> None:
         item = file[name]
         item.visititems(add) if isinstance(item, h5py.Group) else add(name, item)
     check_unpacked_size(total, Path(source).stat().st_size, source)
+
+
+# ------------------------------------------------------------------------ what it does: tables
+
+
+def _table(source: str, key: str) -> None:
+    try:
+        with h5py.File(source, "r") as file:
+            _check_inside(file, StorageError)
+            matrix = file[key]
+            for item in [matrix, *(matrix.values() if isinstance(matrix, h5py.Group) else [])]:
+                dict(item.attrs)
+            for axis in ("obs", "var"):
+                names = file[axis][file[axis].attrs["_index"]]
+                dict(names.attrs)
+                for start in range(0, len(names), _NAMES):
+                    names[start : start + _NAMES]
+    except BiomaskError:
+        raise
+    except (KeyError, TypeError):
+        pass  # the caller will not get further either
+    except Exception as error:
+        raise StorageError(
+            f"the file is damaged: {error}",
+            code="E-STORE",
+            hint="Write it again with AnnData.write_h5ad.",
+        ) from error
 
 
 # ------------------------------------------------------------------------ what it does: weights

@@ -220,9 +220,10 @@ def test_same_study_same_bytes_and_again_after_saving(study, source, tmp_path):
 
 
 def test_figures_are_closed_and_the_users_are_kept(study):
+    others = plt.get_fignums()  # of tests before this one
     mine = plt.figure()
     report_figures.effects(study)
-    assert plt.get_fignums() == [mine.number]
+    assert plt.get_fignums() == [*others, mine.number]
     plt.close(mine)
 
 

@@ -69,7 +69,7 @@ def read_data(X, genes: pd.Index, *, layer: str | None = None) -> pd.DataFrame |
     DataError
         See `as_frame`; and a matrix on disk is no CSR matrix and no array of real numbers.
     StorageError
-        The store cannot be opened.
+        The store cannot be opened, or it links to other files.
     """
     if hasattr(X, "element_spec"):  # a tf.data.Dataset: batches without names or a fixed order
         raise DataError(
@@ -122,7 +122,7 @@ def _opened(X, key: str) -> DiskTable:
         parts = (X._oidx, X._vidx) if X.is_view else (slice(None), slice(None))
         places = [np.arange(n)[part] for n, part in zip(store.matrix.shape, parts, strict=True)]
     else:
-        store = _store(_root(X), key)
+        store = _store(_root(X, key), key)
         names = [pd.Index(_names(store, axis)) for axis in ("obs", "var")]
         places = [np.arange(n) for n in store.matrix.shape]
     if [len(part) for part in names] != [len(part) for part in places]:
@@ -138,7 +138,7 @@ def _opened(X, key: str) -> DiskTable:
     return DiskTable(Rows(store, *places), names[0], pd.Index(text_names(names[1]), dtype=object))
 
 
-def _root(X):
+def _root(X, key: str):
     if _is_group(X):
         return X
     if not Path(X).exists() and "://" not in str(X):
@@ -146,6 +146,9 @@ def _root(X):
     import h5py
 
     if Path(X).is_file() and h5py.is_hdf5(X):
+        from biomask.hdf5 import check_table
+
+        check_table(X, key)
         return str(Path(X).resolve())
     import zarr
 

@@ -24,6 +24,7 @@ import pytest
 
 import biomask as bm
 from biomask import hdf5
+from biomask.masks.backed import read_data
 from biomask.storage import read_zip, unzip, write_zip
 
 ARCHIVE = Path(__file__).parents[1] / "data" / "0.1.0"
@@ -326,13 +327,35 @@ def h5ad(tmp_path):
 
 def test_row_55_an_h5ad_file_that_hdf5_reads_for_ever(h5ad, monkeypatch):
     """Given up after a time that grows with the file."""
-    monkeypatch.setattr(hdf5, "SECONDS", 2)
     assert bm.read_varm(h5ad, "mask").n_edges == 3
+    monkeypatch.setattr(hdf5, "SECONDS", 2)
     h5ad.write_bytes(never_ending(h5ad.read_bytes()))
     told = "has not read it after 2 seconds.*download or write it again"
     with pytest.raises(bm.ReadError, match=told) as caught:
         bm.read_varm(h5ad, "mask")
     assert (caught.value.file, caught.value.code) == (str(h5ad), "E-HDF5-FAILS")
+
+
+def test_row_55_data_on_disk_that_hdf5_reads_for_ever(h5ad, monkeypatch):
+    """Their names are in such a heap."""
+    assert read_data(h5ad, pd.Index(list("abc"))).shape == (2, 3)
+    monkeypatch.setattr(hdf5, "SECONDS", 2)
+    h5ad.write_bytes(never_ending(h5ad.read_bytes()))
+    with pytest.raises(bm.StorageError, match="has not read it after 2 seconds") as caught:
+        read_data(h5ad, pd.Index(list("abc")))
+    assert (caught.value.file, caught.value.code) == (str(h5ad), "E-HDF5-FAILS")
+
+
+def test_row_55_data_on_disk_that_link_to_other_files(h5ad, tmp_path):
+    """The values would be those of the other file."""
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file["X"] = np.ones((2, 3))
+    with h5py.File(h5ad, "r+") as file:
+        del file["X"]
+        file["X"] = h5py.ExternalLink(tmp_path / "secret.h5", "X")
+    with pytest.raises(bm.StorageError, match="links to other files") as caught:
+        read_data(h5ad, pd.Index(list("abc")))
+    assert (caught.value.file, caught.value.code) == (str(h5ad), "E-LINK")
 
 
 def test_row_55_weights_that_hdf5_reads_for_ever(forge, monkeypatch):
