@@ -194,6 +194,10 @@ def test_three_classes_are_not_binary(mask, data):
     assert "Keep the samples of two classes, or choose task='multiclass'" in message
 
 
+def test_five_classes_are_shown(mask, data):
+    assert "('a', 'b', 'c', 'd', 'e' and 1 more)" in refused(mask, data, list("abcdef"))
+
+
 def test_a_class_of_one_sample_is_named_with_its_sample(mask, data):
     message = refused(mask, data, series(list("aabbbc")), "multiclass")
     assert "classes with a single sample cannot be held out and learnt: 'c (s5)'" in message
