@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 
 import numpy as np
@@ -194,6 +195,10 @@ def test_three_classes_are_not_binary(mask, data):
     assert "Keep the samples of two classes, or choose task='multiclass'" in message
 
 
+def test_five_classes_are_shown(mask, data):
+    assert "('a', 'b', 'c', 'd', 'e' and 1 more)" in refused(mask, data, list("abcdef"))
+
+
 def test_a_class_of_one_sample_is_named_with_its_sample(mask, data):
     message = refused(mask, data, series(list("aabbbc")), "multiclass")
     assert "classes with a single sample cannot be held out and learnt: 'c (s5)'" in message
@@ -246,7 +251,7 @@ def test_a_label_among_the_genes_is_named(mask, task):
 
 def test_a_time_among_the_genes_is_named(mask):
     X, _ = many()
-    y = pd.DataFrame({"time": np.arange(20.0) + 1, "event": 1})
+    y = pd.DataFrame({"time": (np.arange(20.0) + 1) ** 2, "event": 1})
     with pytest.warns(BiomaskWarning, match="labels are among the genes: 'g2' follow y exactly"):
         read_samples(mask, X.assign(g2=-y["time"]), y, "survival")
 
@@ -270,6 +275,18 @@ def test_counts_are_named_unless_alignment_has(mask):
     counts = (X.abs() * 100).round() + np.arange(20)[:, None]
     with pytest.warns(BiomaskWarning, match=r"look like this: raw counts .*\. Normalise and log"):
         read_samples(mask, counts, y, "binary")
+
+
+def test_a_warning_points_to_whoever_called_the_caller(mask):
+    X, y = many()
+
+    def in_place_of_crossfit():
+        read_samples(mask, X * 0 + np.arange(20.0)[:, None] + 1, y, "binary")
+
+    line = inspect.currentframe().f_lineno + 2
+    with pytest.warns(BiomaskWarning, match="raw counts") as caught:
+        in_place_of_crossfit()
+    assert (caught[0].filename, caught[0].lineno) == (__file__, line)
 
 
 def told_of_classes(labels, classes, held_out) -> list[str]:

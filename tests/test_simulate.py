@@ -90,7 +90,7 @@ def test_regression_effect_is_the_slope():
 
 
 def test_samples_are_censored_as_often_as_asked():
-    for censoring in (0.0, 0.4):
+    for censoring in (0.0, 0.4, 0.95):
         sim = bm.simulate(MASK, 8000, ["P1"], 1.0, task="survival", censoring=censoring)
         assert sim.y["event"].mean() == pytest.approx(1 - censoring, abs=0.02)
         assert (censoring == 0) == sim.y["event"].all()

@@ -96,6 +96,14 @@ def test_a_line_without_separators_is_shown_from_its_start(tmp_path):
     )
 
 
+def test_ten_wrong_cells_of_a_row_are_shown(tmp_path):
+    header = ",".join(["gene", *(f"P{j}" for j in range(12))])
+    cells = ",".join(str(j + 2) for j in range(12))
+    shown = ", ".join(f"'{j + 2}' in column 'P{j}'" for j in range(10))
+    error = refused(tmp_path, f"{header}\nA,{cells}\n")
+    assert error.problem == f"neither 0 nor 1: {shown} and 2 more"
+
+
 def test_numbers_however_they_are_written(tmp_path):
     mask = read(tmp_path, "gene,P1,P2\nA,0.0,1.0\nB,1e0,00\n")
     assert mask.to_sets() == {"P1": ["B"], "P2": ["A"]}
