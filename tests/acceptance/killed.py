@@ -2,6 +2,7 @@
 
     python killed.py crossfit|fit FOLDER
 
+test_kill_and_resume.py starts it and judges what is left.
 Every life is a process of its own, forked from this one, which has imported everything and run
 nothing. Moments are counted in steps of the work, not in seconds: the same ones on any machine.
 Prints JSON: how the lives ended.

@@ -1,6 +1,8 @@
 """A study, its report, a figure and a trained model, written to a folder.
 
-python produced.py FOLDER
+    python produced.py FOLDER
+
+test_determinism.py starts it several times and compares the files.
 """
 
 from __future__ import annotations

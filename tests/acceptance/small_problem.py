@@ -5,7 +5,6 @@ Every call with this mask and these settings trains the same compiled networks.
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 import biomask as bm
@@ -33,10 +32,3 @@ def problem() -> tuple[bm.Mask, pd.DataFrame, pd.Series]:
 def other_mask(mask: bm.Mask) -> bm.Mask:
     """The same names and as many edges, elsewhere."""
     return bm.Mask.from_dense(mask.to_dense().to_numpy()[::-1], mask.genes, mask.pathways)
-
-
-def log_counts(n_samples: int, genes, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Raw counts, and the same brought to totals of 10,000 and logged."""
-    values = np.random.default_rng(seed).poisson(4, (n_samples, len(genes))).astype(float)
-    counts = pd.DataFrame(values, [f"s{i}" for i in range(n_samples)], genes)
-    return counts, np.log1p(counts.div(counts.sum(axis=1), axis=0) * 1e4)

@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from small_problem import CALL, log_counts, problem
+from small_problem import CALL, problem
 
 import biomask as bm
 
@@ -56,17 +56,21 @@ def test_permuted_samples_change_nothing_where_they_have_names(study):
 
 
 def test_genes_without_names_are_refused_unless_they_are_the_masks():
-    """An array of another width than the mask has no names to go by."""
+    """An array of another width than the mask has no names to go by; one of its width has its."""
     mask, X, y = problem()
+    named = crossfit(mask, X[mask.genes[::-1]].reset_index(drop=True), y.to_numpy())
+    assert_same_by_name(crossfit(mask, X[mask.genes].to_numpy(), y.to_numpy()), named)
     with pytest.raises(bm.DataError, match="no names; an array needs shape") as caught:
         crossfit(mask, X.assign(more=0.0).to_numpy(), y.to_numpy())
     assert "Pass a DataFrame whose columns are gene names" in caught.value.hint
 
 
 def test_counts_where_log_values_belong_are_named():
-    """Raw counts: a warning that says what to do; the same values logged: none."""
+    """Raw counts: a warning that says what to do; the same, of equal totals and logged: none."""
     mask, _, y = problem()
-    counts, logged = log_counts(len(y), mask.genes)
+    values = np.random.default_rng(0).poisson(4, (len(y), len(mask.genes))).astype(float)
+    counts = pd.DataFrame(values, y.index, mask.genes)
+    logged = np.log1p(counts.div(counts.sum(axis=1), axis=0) * 1e4)
     with pytest.warns(bm.BiomaskWarning, match=r"raw counts .* Normalise and log them"):
         crossfit(mask, counts, y.to_numpy())
     with warnings.catch_warnings():

@@ -24,6 +24,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from small_problem import other_mask
 
 import biomask as bm
 from biomask.inference import study as studies
@@ -314,8 +315,7 @@ def test_row_53_weights_of_another_mask_with_as_many_edges_are_refused(
     trained, small_mask, tmp_path
 ):
     """Two masks, same shape, same number of edges: refused with both digests."""
-    shifted = small_mask.to_dense().to_numpy()[::-1]
-    other = bm.Mask.from_dense(shifted, small_mask.genes, small_mask.pathways)
+    other = other_mask(small_mask)
     assert (other.n_edges, other.shape) == (small_mask.n_edges, small_mask.shape)
     for name, model in (("one", trained), ("other", bm.build_model(other, seed=1))):
         bm.save_model(model, tmp_path / f"{name}.keras")
