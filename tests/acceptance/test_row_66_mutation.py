@@ -81,11 +81,15 @@ def rows(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize("room", ["masks", "inference"])
-def test_row_66_nineteen_of_twenty_faults_are_noticed(room):
-    """As `make mutation` found; the exit status of that run says so too."""
-    (score,) = [row for row in rows("scores.csv") if row["room"] == room]
-    assert int(score["killed"]) >= 0.95 * int(score["sampled"])
+@pytest.mark.parametrize("part", ["masks", "inference"])
+def test_row_66_nineteen_of_twenty_sampled_faults_are_noticed(part):
+    """Of those that change what the code does; what of the others: tests/mutation/README.md."""
+    (score,) = [row for row in rows("scores.csv") if row["part"] == part]
+    sampled, killed, equivalent = (int(score[key]) for key in ("sampled", "killed", "equivalent"))
+    assert killed >= 0.95 * (sampled - equivalent)
+    survivors = [row for row in rows("survivors.csv") if row["part"] == part]
+    assert len(survivors) == sampled - killed
+    assert sum(row["reason"].startswith("equivalent") for row in survivors) == equivalent
 
 
 def test_row_66_every_survivor_is_explained_and_still_there():
