@@ -15,7 +15,8 @@ from scipy import sparse
 from small_problem import CALL, problem
 
 import biomask as bm
-from biomask.inference.blocks import read_arrays
+from biomask.inference import blocks
+from biomask.masks import matrices
 
 
 @pytest.fixture(scope="module")
@@ -339,17 +340,25 @@ def test_row_42_donors_are_never_parted(mask, data):
     assert folds.nunique() == 2
 
 
-def test_row_42_held_out_rows_reach_no_scaler_and_no_fit(mask, data, tmp_path):
-    """Whatever is done to the held-out rows of a fold, its networks keep every bit."""
+@pytest.mark.parametrize("least", [50, 1])
+def test_row_42_held_out_rows_reach_no_scaler_no_fit_and_no_early_stopping(
+    least, mask, data, tmp_path, monkeypatch
+):
+    """Whatever is done to the held-out rows of a fold, its networks keep every bit.
+
+    With 20 training samples none are watched for early stopping; where one is enough, 3 are.
+    """
+    monkeypatch.setattr(blocks, "MIN_WATCHED", least)
     X, y = data
-    study = quiet_crossfit(mask, X, y, checkpoint=tmp_path / "a")
+    study = quiet_crossfit(mask, X, y, checkpoint=tmp_path / "a", epochs=10)
+    assert study.settings["watched"] == (0.15 if least == 1 else 0)
     held = study.predictions.index[study.predictions["fold"] == 0]
     wild = X.copy()
     wild.loc[held] = wild.loc[held] * -50 + 1000
-    crossfit(mask, wild, y, checkpoint=tmp_path / "b")
+    crossfit(mask, wild, y, checkpoint=tmp_path / "b", epochs=10)
     for fold, same in ((0, True), (1, False)):
         name = f"fold{fold:02d}_labels00000_units.zip"
-        a, b = (read_arrays(tmp_path / part / name)["edges"] for part in "ab")
+        a, b = (blocks.read_arrays(tmp_path / part / name)["edges"] for part in "ab")
         assert np.array_equal(a, b) == same
 
 
@@ -410,18 +419,21 @@ def model(mask):
 
 @pytest.mark.parametrize("kind", MATRICES)
 @pytest.mark.filterwarnings("ignore:Observation names are not unique")
-def test_row_44_every_kind_of_matrix_gives_the_same(kind, mask, model, tmp_path):
+def test_row_44_every_kind_of_matrix_gives_the_same(kind, mask, model, tmp_path, monkeypatch):
     """Views, backed, dask, float16 to 64, int, csr, csc, coo: one result; the input as it was."""
+    monkeypatch.setattr(matrices, "_ROWS", 4)  # what is not in memory comes in two pieces
     values = np.random.default_rng(3).integers(-9, 9, (6, 16)) * 1.0  # whole: float16 holds them
     names = ["other", "another", *mask.genes]
     X = pd.DataFrame(values, [f"s{i}" for i in range(6)], names)
     layer = model.get_layer("pathways")
     expected = np.tanh(values[:, 2:] @ layer.dense_kernel())
     given = MATRICES[kind](X, tmp_path)
-    before = given if kind == "anndata, backed" else given.copy()
+    before = given.to_memory() if kind == "anndata, backed" else given.copy()
     found = bm.pathway_activity(model, given)
     np.testing.assert_allclose(found, expected, atol=1e-6)
     if isinstance(given, anndata.AnnData):
+        assert given.is_view == (kind == "anndata, view")  # what writes to a view makes it a copy
+        assert given.X.dtype == before.X.dtype  # which assert_equal does not look at
         assert_equal(given.to_memory(), before.to_memory(), exact=True)
         assert found.index.tolist() == list(given.obs_names)
     else:

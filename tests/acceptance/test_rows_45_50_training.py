@@ -12,6 +12,7 @@ import pytest
 from small_problem import CALL, problem
 
 import biomask as bm
+from biomask.inference import blocks
 
 BATCHES = 4  # of 12 samples
 
@@ -177,10 +178,21 @@ def test_row_46_before_the_first_good_epoch_the_model_is_as_it_was(small_mask, s
     assert np.isfinite(model.fit(X.to_numpy(), y, verbose=0).history["loss"]).all()
 
 
-def test_row_46_a_study_of_networks_that_diverge_is_refused(tmp_path):
-    """crossfit keeps no network whose weights are no numbers, and writes no block of them."""
+@pytest.mark.parametrize(
+    ("least", "told"),
+    [
+        (50, "weights of 'pathways', 'head' are no numbers"),  # nothing is watched
+        (1, "the loss of 8 of 8 networks was never a number"),
+    ],
+)
+def test_row_46_a_study_of_networks_that_diverge_is_refused(least, told, tmp_path, monkeypatch):
+    """crossfit keeps no network whose weights are no numbers, and writes no block of them.
+
+    So too where samples are watched for early stopping: no weights of an earlier fold are kept.
+    """
+    monkeypatch.setattr(blocks, "MIN_WATCHED", least)
     mask, X, y = problem()
-    with pytest.raises(bm.ModelError, match="weights of 'pathways', 'head' are no num") as caught:
+    with pytest.raises(bm.ModelError, match=told) as caught:
         bm.crossfit(mask, X, y, **{**CALL, "learning_rate": 1e38, "checkpoint": tmp_path})
     assert caught.value.code == "E-DIVERGED"
     assert "Lower the learning rate" in caught.value.hint
