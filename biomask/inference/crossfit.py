@@ -235,6 +235,8 @@ def _tables(
     latent = plan.settings.task == AUTOENCODER
     blocks = [read_arrays(folder / block.file) for block in plan.blocks]
     study = (assemble_latent if latent else assemble)(plan, samples, blocks, facts)
+    for arrays in blocks:
+        arrays.pop("activity", None)  # samples x pathways, and in the study now
     selected = np.flatnonzero(study.pathways["selected"])
     if latent or not len(selected):
         return study
