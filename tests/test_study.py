@@ -63,7 +63,8 @@ def made(
                 "edges": rng.normal(size=(mask.n_edges, seeds)),
             }
         )
-    study = assembly.assemble(plan, samples, blocks, crossfit._facts(plan, samples, mask))
+    facts = crossfit._facts(plan, samples, mask)
+    study = assembly.assemble(plan, samples, blocks, facts, mask.pathways)
     edges = rng.normal(size=(len(plan.vectors), mask.n_edges))
     study = assembly.with_edges(study, plan, np.arange(mask.n_edges), edges, blocks)
     return assembly.in_given_order(study, mask, samples)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 from scipy import special
@@ -34,17 +36,23 @@ LEVEL = 0.05  # of p_fwer or q, for a pathway to be selected
 TOP = 10  # pathways whose selection the stability index is about
 
 
-def assemble(plan: Plan, samples: Samples, blocks: list[dict], facts: dict) -> Study:
+def assemble(
+    plan: Plan, samples: Samples, blocks: list[dict], facts: dict, pathways: pd.Index
+) -> Study:
     """All tables but that of the edges.
 
     Parameters
     ----------
     plan, samples
     blocks : list of dict
-        What `run_block` wrote, in the order of ``plan.blocks``.
+        What `run_block` wrote, in the order of ``plan.blocks``. The activity is taken out.
     facts : dict
         Goes into the settings as it is.
+    pathways : Index
+        Names in the order that was asked for, which only the activity has already.
     """
+    real = [arrays for block, arrays in zip(plan.blocks, blocks, strict=True) if not block.first]
+    activity = activity_table(plan, samples, (arrays.pop("activity") for arrays in real), pathways)
     sums = fold_sums(plan, [block["effects"] for block in blocks])  # (folds, B + 1, K, P)
     effects = sums.sum(axis=0).mean(axis=1) / len(plan.X)  # (B + 1, P)
     held = np.array([len(part) for part in plan.held_out])
@@ -56,22 +64,22 @@ def assemble(plan: Plan, samples: Samples, blocks: list[dict], facts: dict) -> S
         if block.first == 0
     }
     directions = _directions(plan, first, samples.classes)
-    pathways = pathway_table(plan.mask, effects, each, directions)
+    table = pathway_table(plan.mask, effects, each, directions)
     by_seed = sums[:, 0].sum(axis=0)
     stability = stability_of(by_seed, each.mean(axis=1), each)
     null = pd.DataFrame(effects[1:], columns=plan.mask.pathways)
     null.index.name = "permutation"
     return Study(
         mask=plan.mask,
-        pathways=pathways,
+        pathways=table,
         edges=no_edges(),
         scores=score_table(plan, first, samples.classes),
         stability=stability,
         null=null,
         predictions=_predictions(plan, samples, first),
-        activity=by_sample(plan, samples, [first[f]["activity"] for f in sorted(first)]),
+        activity=activity,
         settings=facts,
-        notes=shared_notes(pathways, null, stability, facts),
+        notes=shared_notes(table, null, stability, facts),
         effects=pd.DataFrame(each.reshape(-1, each.shape[-1]), columns=plan.mask.pathways),
     )
 
@@ -144,19 +152,8 @@ def in_given_order(study: Study, mask: Mask | Hierarchy, samples: Samples) -> St
         edges=study.edges.iloc[np.lexsort(places)].reset_index(drop=True),
         null=study.null[mask.pathways],
         predictions=study.predictions.loc[samples.given],
-        activity=_rearranged(study.activity, samples.given, mask.pathways),
         effects=study.effects[mask.pathways],
     )
-
-
-def _rearranged(table: pd.DataFrame, rows: pd.Index, columns: pd.Index) -> pd.DataFrame:
-    """``table.loc[rows, columns]``, which copies a table twice; it may be a gigabyte."""
-    rows, columns = table.index.get_indexer(rows), table.columns.get_indexer(columns)
-    old = table.to_numpy()
-    new = np.empty((len(rows), len(columns)), old.dtype)
-    for i in range(0, len(rows), 512):
-        new[i : i + 512] = old[rows[i : i + 512]][:, columns]
-    return pd.DataFrame(new, table.index[rows], table.columns[columns])
 
 
 def fold_sums(plan: Plan, arrays: list[np.ndarray]) -> np.ndarray:
@@ -266,6 +263,24 @@ def fold_column(plan: Plan) -> np.ndarray:
     for f, part in enumerate(plan.held_out):
         fold[part] = f
     return fold
+
+
+def activity_table(
+    plan: Plan, samples: Samples, parts: Iterable[np.ndarray], pathways: pd.Index
+) -> pd.DataFrame:
+    """Activity of the held-out samples of each fold, as one table in the order asked for.
+
+    It may be a gigabyte. Where `parts` is a generator, no part is there a second time.
+    """
+    rows = samples.given.get_indexer(samples.X.index)
+    columns = plan.mask.pathways.get_indexer(pathways)
+    values = None
+    for held_out, part in zip(plan.held_out, parts, strict=True):
+        if values is None:
+            values = np.empty((len(rows), len(columns)), part.dtype)
+        for i in range(0, len(held_out), 512):
+            values[rows[held_out[i : i + 512]]] = part[i : i + 512][:, columns]
+    return pd.DataFrame(values, samples.given, pathways)
 
 
 def by_sample(plan: Plan, samples: Samples, parts: list[np.ndarray], columns=None) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 from tqdm.auto import tqdm
 
@@ -177,7 +178,7 @@ def crossfit(
     run = latent_block if task == AUTOENCODER else run_block
     with study_folder(checkpoint, facts) as folder:
         _run(run, plan, folder, n_jobs, progress)
-        study = _tables(plan, samples, folder, facts, n_jobs, progress)
+        study = _tables(plan, samples, folder, facts, mask.pathways, n_jobs, progress)
     return in_given_order(study, mask, samples)
 
 
@@ -229,14 +230,18 @@ def _run(run: Callable, plan: Plan, folder: Path, n_jobs: int | None, progress: 
 
 
 def _tables(
-    plan: Plan, samples: Samples, folder: Path, facts: dict, n_jobs: int | None, progress: bool
+    plan: Plan,
+    samples: Samples,
+    folder: Path,
+    facts: dict,
+    pathways: pd.Index,
+    n_jobs: int | None,
+    progress: bool,
 ) -> Study:
     """The study of finished blocks, whose arrays are let go before it is put in order."""
     latent = plan.settings.task == AUTOENCODER
     blocks = [read_arrays(folder / block.file) for block in plan.blocks]
-    study = (assemble_latent if latent else assemble)(plan, samples, blocks, facts)
-    for arrays in blocks:
-        arrays.pop("activity", None)  # samples x pathways, and in the study now
+    study = (assemble_latent if latent else assemble)(plan, samples, blocks, facts, pathways)
     selected = np.flatnonzero(study.pathways["selected"])
     if latent or not len(selected):
         return study

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from biomask.inference.assembly import (
+    activity_table,
     by_sample,
     fold_column,
     no_edges,
@@ -119,7 +120,9 @@ def standardised_difference(activity: np.ndarray, labels: np.ndarray) -> np.ndar
     return difference / np.where(whole > 0, sd, 1.0)
 
 
-def assemble_latent(plan: Plan, samples: Samples, blocks: list[dict], facts: dict) -> Study:
+def assemble_latent(
+    plan: Plan, samples: Samples, blocks: list[dict], facts: dict, pathways: pd.Index
+) -> Study:
     """The tables of a study of autoencoders; see `biomask.inference.assembly.assemble`."""
     every = np.empty((len(plan.X), len(plan.seeds), plan.mask.shape[1]), np.float32)
     for held, arrays in zip(plan.held_out, blocks, strict=True):
@@ -131,7 +134,7 @@ def assemble_latent(plan: Plan, samples: Samples, blocks: list[dict], facts: dic
     if not len(each):  # no fold holds out both groups
         each = by_seed[None]
     by_seed, each = np.abs(by_seed), np.abs(each)
-    pathways = pathway_table(plan.mask, np.abs(signed), each, {"direction": signed[0]})
+    table = pathway_table(plan.mask, np.abs(signed), each, {"direction": signed[0]})
     stability = stability_of(by_seed, each.mean(axis=1), each)
     null = pd.DataFrame(np.abs(signed[1:]), columns=plan.mask.pathways)
     null.index.name = "permutation"
@@ -139,17 +142,18 @@ def assemble_latent(plan: Plan, samples: Samples, blocks: list[dict], facts: dic
     predictions = by_sample(plan, samples, error, ["squared_error"])
     predictions.insert(0, "y", samples.y)
     predictions.insert(1, "fold", fold_column(plan))
+    means = (every[held].mean(axis=1) for held in plan.held_out)
     return Study(
         mask=plan.mask,
-        pathways=pathways,
+        pathways=table,
         edges=no_edges(),
         scores=_scores(blocks),
         stability=stability,
         null=null,
         predictions=predictions,
-        activity=by_sample(plan, samples, [every[held].mean(axis=1) for held in plan.held_out]),
+        activity=activity_table(plan, samples, means, pathways),
         settings=facts,
-        notes=[*shared_notes(pathways, null, stability, facts), *NOTES],
+        notes=[*shared_notes(table, null, stability, facts), *NOTES],
         effects=pd.DataFrame(
             np.abs(rows).reshape(-1, plan.mask.shape[1]), columns=plan.mask.pathways
         ),
