@@ -215,8 +215,12 @@ def test_row_50_an_interrupted_fit_leaves_a_usable_model_and_its_history(small_m
 
     X, y = small_data
     model = bm.build_model(small_mask, seed=0)
-    with pytest.raises(KeyboardInterrupt):
-        model.fit(X.to_numpy(), y, epochs=5, batch_size=12, verbose=0, callbacks=[Interrupt()])
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(X.to_numpy(), y, epochs=5, batch_size=12, verbose=0, callbacks=[Interrupt()])
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert len(model.history.history["loss"]) == 2
     assert int(model.optimizer.iterations) == 9
     assert np.isfinite(bm.pathway_activity(model, X)).all(axis=None)
