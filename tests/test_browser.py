@@ -130,6 +130,7 @@ def test_a_name_that_is_a_script_stays_a_name(page):
     row(page, "<script>").click()
     page.wait_for_selector(".bm-details h3:has-text('<script>')", timeout=WAIT)
     assert page.locator(".bm-details h3 bdi").inner_text() == EVIL
+    page.locator(".bm-details table th", has_text=EVIL_GENE).wait_for(timeout=WAIT)  # after it
     assert EVIL_GENE in page.locator(".bm-details table th").all_inner_texts()
     assert page.locator(".biomask script, .biomask img:not([alt])").count() == 0
     assert page.title() == title
