@@ -10,7 +10,6 @@ an epoch of `fit`, and a cross-fit whose effects of genes should find that one.
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,7 +20,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from benchmarks.streaming import peak_mb
+from benchmarks.streaming import measured, peak_mb
 from benchmarks.timing import write_results
 
 PEOPLE, SNPS, GENES, PATHWAYS = 2_000, 1_000_000, 20_000, 300
@@ -121,20 +120,11 @@ def _row(what: str, start: float) -> dict:
 PARTS: dict[str, Callable[[str], dict]] = {"fit": fit_epoch, "crossfit": crossfit_genes}
 
 
-def measured(part: str, path: Path) -> dict:
-    """The row of one part, which runs in a process of its own."""
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.genome", part, str(path)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{part} failed:\n{done.stderr[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "genotypes.zarr"
         write_store(path)
-        rows = [measured(part, path) for part in PARTS]
+        rows = [measured("genome", part, path) for part in PARTS]
     write_results("genome", pd.DataFrame(rows))
 
 

@@ -163,9 +163,9 @@ PARTS: dict[str, Callable[[str], dict]] = {
 }
 
 
-def measured(part: str, path: Path) -> dict:
-    """The row of one part, which runs in a process of its own."""
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.streaming", part, str(path)]
+def measured(benchmark: str, part: str, path: Path) -> dict:
+    """The row of one part of a benchmark, which runs in a process of its own."""
+    command = [sys.executable, "-W", "ignore", "-m", f"benchmarks.{benchmark}", part, str(path)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{part} failed:\n{done.stderr[-2000:]}")
@@ -176,7 +176,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "cells.h5ad"
         write_store(path, CELLS)
-        rows = [measured(part, path) for part in PARTS]
+        rows = [measured("streaming", part, path) for part in PARTS]
     write_results("streaming", pd.DataFrame(rows))
 
 

@@ -207,9 +207,10 @@ class Counted:
     """As large as a plan; says in which process it was opened."""
 
     def __init__(self, folder):
-        self.folder, self.X = folder, np.zeros((1000, 1000), np.float32)
+        self.folder, self.X, self.packed = folder, np.zeros((1000, 1000), np.float32), 0
 
     def __reduce__(self):
+        self.packed += 1
         return _opened, (self.folder, self.X)
 
 
@@ -236,6 +237,7 @@ def test_the_plan_travels_once_to_each_worker(cluster, tmp_path):
     opened = [int(name.name.split("_")[0]) for name in tmp_path.iterdir()]
     shared = not any(writeable for _, writeable in found.values())
     assert len(workers) == 2
+    assert plan.packed == 1
     assert shared or len(opened) == len(set(opened))
 
 
