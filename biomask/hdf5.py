@@ -56,7 +56,7 @@ def copy_weights(content: bytes, copy: Path, path: str | Path) -> None:
 
 
 def check_table(path: str | Path, key: str) -> None:
-    """Refuse an h5ad file that cannot be read where it lies: links, names, the head of a matrix.
+    """Refuse an h5ad file that cannot be read where it lies: links, names, where its chunks are.
 
     The values stay in it, since no copy may be as large. What is missing is for the caller to say.
 
@@ -219,7 +219,7 @@ def _check_size(file: h5py.File, names: list[str], source: str) -> None:
 def _table(source: str, key: str) -> None:
     try:
         with h5py.File(source, "r") as file:
-            _check_inside(file, StorageError)
+            _check_inside(file, StorageError)  # HDF5 walks the chunks of each data set for it
             matrix = file[key]
             for item in [matrix, *(matrix.values() if isinstance(matrix, h5py.Group) else [])]:
                 dict(item.attrs)

@@ -10,6 +10,7 @@ import base64
 import io
 import json
 import pickle
+import re
 import struct
 import sys
 import zipfile
@@ -344,6 +345,28 @@ def test_row_55_data_on_disk_that_hdf5_reads_for_ever(h5ad, monkeypatch):
     with pytest.raises(bm.StorageError, match="has not read it after 2 seconds") as caught:
         read_data(h5ad, pd.Index(list("abc")))
     assert (caught.value.file, caught.value.code) == (str(h5ad), "E-HDF5-FAILS")
+
+
+def test_row_55_data_on_disk_whose_tree_of_chunks_has_no_end(tmp_path):
+    """The root of the tree is its own child, which no stack is deep enough for."""
+    path, genes = tmp_path / "data.h5ad", [f"g{i}" for i in range(20)]
+    data = anndata.AnnData(np.ones((20, 20), np.float32), var=pd.DataFrame(index=genes))
+    data.write_h5ad(path)
+    with h5py.File(path, "r+") as file:
+        del file["X"]
+        file.create_dataset("X", data=data.X, chunks=(1, 1)).attrs.update(
+            {"encoding-type": "array", "encoding-version": "0.2.0"}
+        )
+    assert read_data(path, pd.Index(genes)).shape == (20, 20)
+    raw = bytearray(path.read_bytes())
+    trees = [found.start() for found in re.finditer(rb"TREE\x01", raw)]  # of chunks
+    (root,) = (place for place in trees if raw[place + 5])  # the only one that is no leaf
+    first_child = root + 24 + (4 + 4 + 8 * 3)  # behind the head of the node, and a key
+    struct.pack_into("<Q", raw, first_child, root)
+    path.write_bytes(raw)
+    with pytest.raises(bm.StorageError, match="crashes on it: status -11") as caught:
+        read_data(path, pd.Index(genes))
+    assert (caught.value.file, caught.value.code) == (str(path), "E-HDF5-FAILS")
 
 
 def test_row_55_data_on_disk_that_link_to_other_files(h5ad, tmp_path):
