@@ -51,7 +51,7 @@ class Part(NamedTuple):
 PARTS = {
     "masks": Part(
         "masks/*",
-        "test_alignment test_arrays test_deep test_edges test_gmt test_hierarchy test_mask "
+        "test_alignment test_arrays test_backed test_deep test_edges test_gmt test_hierarchy test_mask "
         "test_modalities test_naming test_readers test_reading test_relations test_tables "
         "test_text test_varm test_writers acceptance/test_misuse "
         "acceptance/test_rows_01_22_reading acceptance/test_rows_23_35_names "
@@ -59,19 +59,21 @@ PARTS = {
         300,
     ),
     "inference": Part(  # the statistics
-        "inference/activations inference/effects inference/exchange inference/folds "
-        "inference/labels inference/losses inference/notices inference/permutation "
-        "inference/significance inference/simulate* inference/stability",
+        "inference/activations inference/effects inference/exchange inference/feeding "
+        "inference/folds inference/labels inference/losses inference/moments inference/notices "
+        "inference/permutation inference/significance inference/simulate* inference/stability "
+        "inference/stream inference/survey",
         "test_effects test_folds test_labels test_permutation test_significance test_simulate "
-        "test_stability acceptance/test_rows_36_44_data acceptance/test_rows_59_60_interpretation",
+        "test_stability test_stream acceptance/test_rows_36_44_data "
+        "acceptance/test_rows_59_60_interpretation",
         300,
     ),
     "training": Part(  # what trains networks, or waits for them: minutes for each fault
         "inference/assembly inference/block* inference/c* inference/deep_effects "
-        "inference/edge_effects inference/latent inference/scores inference/stacking "
+        "inference/edge_effects inference/engines inference/latent inference/scores inference/stacking "
         "inference/study inference/survival inference/training inference/wired",
         "test_compare test_covariates test_crossfit test_deep_crossfit test_deep_effects "
-        "test_latent test_study test_survival test_training",
+        "test_engines test_latent test_study test_survival test_training",
         40,
     ),
 }
