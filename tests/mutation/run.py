@@ -51,9 +51,9 @@ class Part(NamedTuple):
 PARTS = {
     "masks": Part(
         "masks/*",
-        "test_alignment test_arrays test_backed test_deep test_edges test_gmt test_hierarchy test_mask "
-        "test_modalities test_naming test_readers test_reading test_relations test_tables "
-        "test_text test_varm test_writers acceptance/test_misuse "
+        "test_alignment test_arrays test_backed test_deep test_edges test_gmt test_hierarchy "
+        "test_mask test_modalities test_naming test_readers test_reading test_relations "
+        "test_tables test_text test_varm test_writers acceptance/test_misuse "
         "acceptance/test_rows_01_22_reading acceptance/test_rows_23_35_names "
         "acceptance/test_rows_36_44_data",
         300,
@@ -70,8 +70,8 @@ PARTS = {
     ),
     "training": Part(  # what trains networks, or waits for them: minutes for each fault
         "inference/assembly inference/block* inference/c* inference/deep_effects "
-        "inference/edge_effects inference/engines inference/latent inference/scores inference/stacking "
-        "inference/study inference/survival inference/training inference/wired",
+        "inference/edge_effects inference/engines inference/latent inference/scores "
+        "inference/stacking inference/study inference/survival inference/training inference/wired",
         "test_compare test_covariates test_crossfit test_deep_crossfit test_deep_effects "
         "test_engines test_latent test_study test_survival test_training",
         40,
