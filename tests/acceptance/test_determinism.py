@@ -70,11 +70,12 @@ def test_row_49_nothing_else_is_written(produced):
 
 
 def test_row_49_one_thread_gives_the_numbers_of_two(produced):
-    """Effects, null, predictions and weights with one thread and with two: equal to 1e-6."""
+    """Effects, null, predictions and weights with one thread and with two: equal to 1e-6, and the same calls."""
     folders = produced["hash seed 0"], produced["one thread"]
     a, b = (bm.load_study(folder / "study.biomask") for folder in folders)
     for name in ("effect", "p", "q", "direction"):
         np.testing.assert_allclose(a.pathways[name], b.pathways[name], atol=1e-6)
+    assert (a.pathways["q"] < 0.05).equals(b.pathways["q"] < 0.05)
     np.testing.assert_allclose(a.null, b.null, atol=1e-6)
     np.testing.assert_allclose(a.predictions["prediction"], b.predictions["prediction"], atol=1e-6)
     a, b = (bm.load_model(folder / "model.keras").get_weights() for folder in folders)
