@@ -57,14 +57,15 @@ def made(
             {
                 "effects": random if effects is None else effects,
                 "outputs": rng.normal(size=(held, seeds, C)).astype(np.float32),
-                "activity": rng.normal(size=(held, P)).astype(np.float32),
                 "direction": rng.normal(size=(seeds, P, C) if n_classes else (seeds, P)),
                 "orientation": rng.normal(size=(seeds, P)),
                 "edges": rng.normal(size=(mask.n_edges, seeds)),
             }
         )
     facts = crossfit._facts(plan, samples, mask)
-    study = assembly.assemble(plan, samples, blocks, facts, mask.pathways)
+    parts = [rng.normal(size=(len(held), P)).astype(np.float32) for held in plan.held_out]
+    activity = assembly.activity_table(plan, samples, parts, mask.pathways)
+    study = assembly.assemble(plan, samples, blocks, facts, activity)
     edges = rng.normal(size=(len(plan.vectors), mask.n_edges))
     study = assembly.with_edges(study, plan, np.arange(mask.n_edges), edges, blocks)
     return assembly.in_given_order(study, mask, samples)

@@ -37,7 +37,7 @@ TOP = 10  # pathways whose selection the stability index is about
 
 
 def assemble(
-    plan: Plan, samples: Samples, blocks: list[dict], facts: dict, pathways: pd.Index
+    plan: Plan, samples: Samples, blocks: list[dict], facts: dict, activity: pd.DataFrame
 ) -> Study:
     """All tables but that of the edges.
 
@@ -45,14 +45,12 @@ def assemble(
     ----------
     plan, samples
     blocks : list of dict
-        What `run_block` wrote, in the order of ``plan.blocks``. The activity is taken out.
+        Their `results`, in the order of ``plan.blocks``.
     facts : dict
         Goes into the settings as it is.
-    pathways : Index
-        Names in the order that was asked for, which only the activity has already.
+    activity : DataFrame
+        See `activity_table`.
     """
-    real = [arrays for block, arrays in zip(plan.blocks, blocks, strict=True) if not block.first]
-    activity = activity_table(plan, samples, (arrays.pop("activity") for arrays in real), pathways)
     sums = fold_sums(plan, [block["effects"] for block in blocks])  # (folds, B + 1, K, P)
     effects = sums.sum(axis=0).mean(axis=1) / len(plan.X)  # (B + 1, P)
     held = np.array([len(part) for part in plan.held_out])
@@ -270,7 +268,7 @@ def activity_table(
 ) -> pd.DataFrame:
     """Activity of the held-out samples of each fold, as one table in the order asked for.
 
-    It may be a gigabyte. Where `parts` is a generator, no part is there a second time.
+    It may be a gigabyte, so that `parts` had better come one by one.
     """
     rows = samples.given.get_indexer(samples.X.index)
     columns = plan.mask.pathways.get_indexer(pathways)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -199,6 +199,20 @@ def _of_real_labels(plan: Plan, part: Part, held: Held) -> dict[str, np.ndarray]
         "turn": turn,
         "orientation": reading.orientation(held, turn),
     }
+
+
+def results(block: Block, folder: Path) -> dict[str, np.ndarray]:
+    """What the tables need of a block, but for the ``activity``, which is large."""
+    arrays = read_arrays(folder / block.file)
+    arrays.pop("activity", None)
+    return arrays
+
+
+def activities(plan: Plan, folder: Path) -> Iterator[np.ndarray]:
+    """The ``activity`` of the real labels, fold by fold, (held-out samples, P)."""
+    for block in plan.blocks:
+        if not block.first:
+            yield read_arrays(folder / block.file)["activity"]
 
 
 def trained_networks(block: Block, folder: Path) -> dict[str, np.ndarray]:

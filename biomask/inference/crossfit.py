@@ -15,12 +15,14 @@ from tqdm.auto import tqdm
 from biomask import __version__
 from biomask.errors import BiomaskWarning
 from biomask.inference.activations import activation_function
-from biomask.inference.assembly import assemble, in_given_order, with_edges
+from biomask.inference.assembly import activity_table, assemble, in_given_order, with_edges
 from biomask.inference.blocks import (
     Plan,
+    activities,
     edge_block,
     labels_a_block,
     read_arrays,
+    results,
     run_block,
     trained_networks,
     watched_share,
@@ -239,11 +241,14 @@ def _tables(
     progress: bool,
 ) -> Study:
     """The study of finished blocks, whose arrays are let go before it is put in order."""
-    latent = plan.settings.task == AUTOENCODER
-    blocks = [read_arrays(folder / block.file) for block in plan.blocks]
-    study = (assemble_latent if latent else assemble)(plan, samples, blocks, facts, pathways)
+    if plan.settings.task == AUTOENCODER:
+        blocks = [read_arrays(folder / block.file) for block in plan.blocks]
+        return assemble_latent(plan, samples, blocks, facts, pathways)
+    activity = activity_table(plan, samples, activities(plan, folder), pathways)
+    blocks = [results(block, folder) for block in plan.blocks]
+    study = assemble(plan, samples, blocks, facts, activity)
     selected = np.flatnonzero(study.pathways["selected"])
-    if latent or not len(selected):
+    if not len(selected):
         return study
     positions = np.flatnonzero(np.isin(wired(plan.mask, plan.settings).targets, selected))
     effects = _edge_effects(plan, folder, positions, n_jobs, progress)

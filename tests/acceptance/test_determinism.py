@@ -70,7 +70,7 @@ def test_row_49_nothing_else_is_written(produced):
 
 
 def test_row_49_one_thread_gives_the_numbers_of_two(produced):
-    """Effects, null, predictions and weights with one thread and with two: equal to 1e-6, and the same calls."""
+    """Effects, null, predictions and weights with one thread and with two: to 1e-6; same calls."""
     folders = produced["hash seed 0"], produced["one thread"]
     a, b = (bm.load_study(folder / "study.biomask") for folder in folders)
     for name in ("effect", "p", "q", "direction"):
