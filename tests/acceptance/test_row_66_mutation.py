@@ -87,9 +87,6 @@ def test_row_66_nineteen_of_twenty_sampled_faults_are_noticed(part):
     (score,) = [row for row in rows("scores.csv") if row["part"] == part]
     sampled, killed, equivalent = (int(score[key]) for key in ("sampled", "killed", "equivalent"))
     assert killed >= 0.95 * (sampled - equivalent)
-    survivors = [row for row in rows("survivors.csv") if row["part"] == part]
-    assert len(survivors) == sampled - killed
-    assert sum(row["reason"].startswith("equivalent") for row in survivors) == equivalent
 
 
 def test_row_66_every_survivor_is_explained_and_still_there():

@@ -4,6 +4,7 @@
 
 Of every part a sample of faults is drawn (see mutants.py), each is put into a copy of the package,
 and the tests that run its line are run, the quickest first. A fault that no test notices survives.
+Survivors of which survivors.csv says that they change nothing are no part of the score.
 Writes .mutation/PART.csv and prints the score; ends with 1 when one is below 95 %.
 """
 
@@ -85,6 +86,7 @@ class Outcome(NamedTuple):
     before: str
     after: str
     killer: str  # the test that noticed it, or ""
+    reason: str  # why none did, as far as it is known
 
 
 class Tests:
@@ -164,7 +166,17 @@ def branch(folder: Path, arguments: list[str]) -> None:
     os._exit(sys.modules["pytest"].main(arguments))
 
 
+def known_survivors() -> dict[tuple[str, str, str], str]:
+    """Module, line before and after, to the reason."""
+    with Path(__file__).with_name("survivors.csv").open(newline="") as file:
+        return {
+            (row["module"], row["before"], row["after"]): row["reason"]
+            for row in csv.DictReader(file)
+        }
+
+
 def outcomes(name: str, sample: int, seed: int) -> list[Outcome]:
+    known = known_survivors()
     tests = Tests(name)
     globs = PARTS[name].modules.split()
     paths = sorted(path for glob in globs for path in (ROOT / "biomask").glob(f"{glob}.py"))
@@ -181,9 +193,11 @@ def outcomes(name: str, sample: int, seed: int) -> list[Outcome]:
         module = str(path.relative_to(ROOT))
         relevant = tests.of(path, fault.line)
         noticed = killer(module, fault.source, relevant) if relevant else ""
+        reason = "" if noticed else known.get((module, fault.before, fault.after), "unknown")
         if not noticed:
-            print(f"{module}:{fault.line}\n- {fault.before}\n+ {fault.after}", flush=True)
-        return Outcome(module, fault.line, fault.before, fault.after, noticed)
+            change = f"- {fault.before}\n+ {fault.after}"
+            print(f"{module}:{fault.line} {reason}\n{change}", flush=True)
+        return Outcome(module, fault.line, fault.before, fault.after, noticed, reason)
 
     with ThreadPoolExecutor(CHILDREN) as pool:
         return list(tqdm(pool.map(outcome, chosen), name, len(chosen)))
@@ -200,11 +214,13 @@ def main() -> int:
         found = outcomes(name, sample, seed)
         with (TOOL / f"{name}.csv").open("w", newline="") as file:
             csv.writer(file).writerows([Outcome._fields, *found])
-        killed = sum(bool(one.killer) for one in found)
-        interval = binomtest(killed, len(found)).proportion_ci(method="wilson")
+        counted = [one for one in found if not one.reason.startswith("equivalent")]
+        killed = sum(bool(one.killer) for one in counted)
+        interval = binomtest(killed, len(counted)).proportion_ci(method="wilson")
         low, high = (100 * share for share in interval)
-        share = killed / len(found)
-        print(f"{name}: {killed} of {len(found)} killed, {share:.1%} ({low:.1f} to {high:.1f} %)")
+        share = killed / len(counted)
+        print(f"{name}: {len(found) - len(counted)} of {len(found)} change nothing")
+        print(f"{name}: {killed} of {len(counted)} killed, {share:.1%} ({low:.1f} to {high:.1f} %)")
         good = good and share >= GOAL
     return not good
 
