@@ -21,7 +21,7 @@ from biomask.inference import blocks, compare, training
 from biomask.inference.compare import DENSE, FOREST, LINEAR, MASKED, MEANS, REWIRED
 from biomask.inference.folds import outer_folds
 from biomask.inference.simulated_masks import decoy_mask
-from biomask.inference.stacking import StackTrainer
+from biomask.inference.stacking import StackTrainer, stack_masks
 from biomask.inference.training import Settings
 
 N_REWIRED = 19
@@ -331,6 +331,18 @@ def test_every_network_of_a_stack_equals_the_network_trained_alone(task, monkeyp
             expected = network.output(network.hidden(X.astype(float)))
             np.testing.assert_allclose(outputs[:, k, m], expected, atol=1e-4)
     assert len(set(steps)) > 1, "all stop together: early stopping was not put to the test"
+
+
+def test_stacked_masks_stand_side_by_side_and_warn_no_second_time():
+    dense = pd.DataFrame(np.ones((2, 2)), ["a", "b"], ["p", "q"])
+    with pytest.warns(BiomaskWarning):
+        full = bm.Mask.from_dense(dense)
+    one = bm.Mask.from_dense(dense.iloc[:, :1] * [[0], [1]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        stacked = stack_masks([full, one, full])
+    assert stacked.pathways.tolist() == ["0: p", "0: q", "1: p", "2: p", "2: q"]
+    assert stacked.to_dense().to_numpy().tolist() == [[1, 1, 0, 1, 1], [1, 1, 1, 1, 1]]
 
 
 # ---------------------------------------------------------------------------- arguments

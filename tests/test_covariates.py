@@ -167,6 +167,21 @@ def test_chains_reach_each_permutation_with_its_probability():
     np.testing.assert_allclose(share, expected, atol=0.01)
 
 
+@pytest.mark.parametrize("of_four", [0, 2])  # the first block or the last one
+def test_every_unit_of_a_block_is_paired_but_one_of_an_odd_one(of_four):
+    rng = np.random.default_rng(0)
+    block = np.abs(np.array([2, 0, 0, 2, 1, 2, 0, 0, 2, 2]) - of_four)  # and of 1 and 5
+    seen = set()
+    for _ in range(200):
+        left, right = conditional._pairs(block, rng)
+        assert (block[left] == block[right]).all()
+        paired = np.concatenate([left, right])
+        assert len(set(paired)) == len(paired)
+        assert np.bincount(block[paired], minlength=3).tolist() == [4, 0, 4]
+        seen |= {frozenset(pair) for pair in zip(left.tolist(), right.tolist(), strict=True)}
+    assert len(seen) == 10 + 6  # every pair there can be
+
+
 def test_label_vectors_keep_what_the_labels_owe_to_a_covariate(mask):
     X, y, frame = problem(mask, n=200, link=1.5)
     samples = read_samples(mask, X, y, "binary", covariates=frame)

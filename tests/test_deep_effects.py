@@ -149,7 +149,8 @@ def test_unit_ablation_equals_the_network_run_again(task, block, monkeypatch):
 def test_edge_ablation_equals_the_network_run_again(task, monkeypatch):
     monkeypatch.setattr(deep_effects, "COLUMNS", 60)  # survival: a few removals at a time
     net, networks, wiring = make(HIER, task)
-    asked = np.array([14, 0, 9, 3, 10, 8])  # from units and from genes, in no order
+    first = wiring.n_entry  # of those from units
+    asked = np.array([first, 14, 0, 9, 3, 10, 8])  # from units and from genes, in no order
     removals = [{"edge": ends_of(HIER)[e]} for e in asked]
     expected = brute_force(HIER, net, task, removals)
     got = deep_effects.edge_ablation(

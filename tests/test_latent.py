@@ -89,6 +89,22 @@ def test_the_difference_is_that_of_a_slow_loop_at_any_group_sizes():
             assert d == pytest.approx((one.mean() - zero.mean()) / np.sqrt(within / 28), rel=1e-6)
 
 
+def test_moments_of_training_samples_are_those_of_all_at_once(problem):
+    """However many are read at a time."""
+    rng = np.random.default_rng(0)
+    X, n_pathways = rng.normal(size=(300, len(problem.mask.genes))), len(problem.mask.pathways)
+    h = rng.normal(size=(300, 2, n_pathways)).astype(np.float32)
+    means = (X[:, None, :] @ problem.mask.to_dense().to_numpy())[:, 0] / problem.mask.sizes().values
+    rows = {x.tobytes(): k for k, x in enumerate(X)}
+    trainer = SimpleNamespace(activations=lambda part: h[[rows[x.tobytes()] for x in part]])
+    mean, sd, turn = latent.training_moments(trainer, X, SimpleNamespace(mask=problem.mask))
+    np.testing.assert_allclose(mean, h.mean(axis=0, dtype=float), rtol=1e-9)
+    np.testing.assert_allclose(sd, h.std(axis=0, dtype=float), rtol=1e-9)
+    for r in range(2):
+        for k in range(n_pathways):
+            assert turn[r, k] == np.sign(np.cov(h[:, r, k], means[:, k])[0, 1])
+
+
 def test_every_table_is_that_of_the_trained_networks(done):
     """Activity, effects, null and scores from the weights alone, by name."""
     X, study = done.X.sort_index(), done.study

@@ -152,6 +152,8 @@ def test_pre_activations_of_some_pathways_are_those_of_all(mask, dropping):
 def test_class_weights_are_those_of_scikit_learn_for_every_label_vector():
     rng = np.random.default_rng(0)
     Y = rng.choice(3, size=(50, 4), p=[0.6, 0.3, 0.1])
+    Y[:, 3] = np.arange(50) == 0  # one sample of class 1, and two of class 2
+    Y[48:, 3] = 2
     found = training.balanced_weights(Y, 3)
     for r in range(4):
         expected = compute_class_weight("balanced", classes=np.arange(3), y=Y[:, r])
