@@ -46,6 +46,7 @@ def test_a_pathway_without_variation_is_neither_significant_nor_in_the_way():
     assert (standardise(effects)[:, 2] == -np.inf).all()
     np.testing.assert_array_equal(got[:2], fwer_p_values(effects[:, :2]))
     assert (fwer_p_values(np.zeros((5, 2))) == 1).all()
+    assert (standardise(np.zeros((5, 2))) == -np.inf).all()
 
 
 def test_scale_and_offset_of_a_pathway_do_not_matter():
@@ -53,7 +54,7 @@ def test_scale_and_offset_of_a_pathway_do_not_matter():
     np.testing.assert_allclose(
         fwer_p_values(effects), fwer_p_values(effects * [1, 10, 0.1, 3] + [5, 0, -2, 1])
     )
-    for scale in (1e-9, 1e9):
+    for scale in (1e-9, 1e9, [1, 1e-15, 1, 1]):
         np.testing.assert_allclose(standardise(scale * effects), standardise(effects))
 
 
