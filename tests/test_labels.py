@@ -39,12 +39,14 @@ def test_labels_are_matched_by_index_and_samples_are_sorted_by_name(mask, data):
     y = series(list("aabbab"))
     shuffled = y.iloc[[4, 2, 0, 5, 1, 3]]
     groups = pd.DataFrame({"subject": series(list("xyzxyz")).iloc[::-1]})
-    found = read_samples(mask, data, shuffled, "binary", groups=groups)
+    strata = series(list("yxxyyx")).iloc[::-1]
+    found = read_samples(mask, data, shuffled, "binary", groups=groups, strata=strata)
     assert found.X.index.tolist() == ["s0", "s1", "s2", "s3", "s4", "s5"]
     assert found.given.tolist() == NAMES
     assert found.y.tolist() == ["b", "a", "b", "a", "a", "b"]  # s0 has the b at position 3
     assert found.numbers.tolist() == [1, 0, 1, 0, 0, 1]
     assert found.groups.tolist() == [0, 1, 2, 0, 1, 2]
+    assert found.strata.tolist() == [1, 0, 0, 1, 1, 0]  # in the order of their names
     assert np.array_equal(found.X.loc["s3"], data.loc["s3"].astype(np.float32))
 
 
@@ -85,27 +87,31 @@ def test_data_and_labels_are_left_as_they_were(mask, data):
 
 
 @pytest.mark.parametrize(
-    ("values", "numbers", "classes"),
+    ("values", "numbers", "classes", "kind"),
     [
-        (["t", "t", "c", "c", "t", "c"], [1, 1, 0, 0, 1, 0], ["c", "t"]),
-        ([True, False, True, False, True, False], [1, 0, 1, 0, 1, 0], ["False", "True"]),
-        ([2, 1, 2, 1, 1, 2], [1, 0, 1, 0, 0, 1], ["1", "2"]),
-        ([0.0, 1.0, 1.0, 0.0, 1.0, 0.0], [0, 1, 1, 0, 1, 0], ["0", "1"]),
+        (["t", "t", "c", "c", "t", "c"], [1, 1, 0, 0, 1, 0], ["c", "t"], object),
+        ([True, False, True, False, True, False], [1, 0, 1, 0, 1, 0], ["False", "True"], bool),
+        ([2, 1, 2, 1, 1, 2], [1, 0, 1, 0, 0, 1], ["1", "2"], np.int64),
+        ([0.0, 1.0, 1.0, 0.0, 1.0, 0.0], [0, 1, 1, 0, 1, 0], ["0", "1"], np.int64),
+        ([0.5, 1.0, 1.0, 0.5, 1.0, 0.5], [0, 1, 1, 0, 1, 0], ["0.5", "1.0"], object),
         (
             pd.Categorical(["t", "c"] * 3, categories=["t", "c"]),
             [0, 1, 0, 1, 0, 1],
             ["t", "c"],
+            object,
         ),
-        (pd.array([1, 2] * 3, dtype="Int64"), [0, 1, 0, 1, 0, 1], ["1", "2"]),
+        (pd.Categorical([2, 1] * 3), [1, 0, 1, 0, 1, 0], ["1", "2"], object),
+        (pd.array([1, 2] * 3, dtype="Int64"), [0, 1, 0, 1, 0, 1], ["1", "2"], np.int64),
     ],
 )
-def test_two_classes_are_numbered_in_sorted_order(mask, data, values, numbers, classes):
+def test_two_classes_are_numbered_in_sorted_order(mask, data, values, numbers, classes, kind):
     found = read_samples(mask, data, series(values), "binary")
     by_name = pd.Series(found.numbers, index=found.X.index)
     assert by_name[NAMES].tolist() == numbers
     assert found.classes == classes
     assert found.numbers.dtype == np.float32
-    assert found.y.dtype in (np.dtype(object), np.dtype(bool), np.dtype(np.int64))
+    assert found.y.dtype == kind
+    assert sorted(map(str, set(found.y))) == sorted(classes)
 
 
 def test_several_classes(mask, data):
@@ -214,6 +220,32 @@ def test_a_class_of_one_sample_is_named_with_its_sample(mask, data):
 )
 def test_values_that_cannot_be_predicted_are_refused(mask, data, y, message):
     assert message in refused(mask, data, y, "regression")
+
+
+def test_of_many_names_three_are_shown(mask, data):
+    y = series([1, 2, 3, 4, 5, 6.0])
+    many = "'s3', 's1', 's2' and 1 more"
+    twice = pd.concat([y, y[:4]])
+    assert f"y has several entries for 4 samples, such as {many}" in refused(
+        mask, data, twice, "regression"
+    )
+    assert f"y has no entry for 4 of 6 samples, such as {many}" in refused(
+        mask, data, y[4:], "regression"
+    )
+    assert f"y is missing for 4 samples, such as {many}" in refused(
+        mask, data, y.where(y > 4), "regression"
+    )
+    assert "y is infinite for 4 samples, such as 's0', 's1', 's2' and 1 more" in refused(
+        mask, data, y.where(y > 4, -np.inf), "regression"
+    )
+    assert f"4 sample names are repeated, such as {many}" in refused(
+        mask, pd.concat([data, data[:4]]), np.arange(10), "regression"
+    )
+
+
+def test_one_sample_has_nothing_to_be_told_from(mask, data):
+    for y in ([5.0], pd.DataFrame({"y": [5.0]}, ["s3"])):
+        assert "y is 5 for every sample" in refused(mask, data[:1], y, "regression")
 
 
 # ---------------------------------------------------------------------------- leaks
