@@ -8,11 +8,13 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from disk_case import on_disk
 
 import biomask as bm
 from biomask.errors import ArgumentError, BiomaskWarning, DataError
 from biomask.inference.labels import read_samples
 from biomask.inference.notices import warn_of_classes
+from biomask.masks import backed
 
 NAMES = ["s3", "s1", "s2", "s0", "s4", "s5"]
 
@@ -343,6 +345,13 @@ def test_classes_that_a_fold_lacks_are_named():
     assert "class 'c' in fold 3 are held out" in three[0]
 
 
+def test_a_warning_of_classes_points_to_who_called_the_caller_of_the_caller():
+    labels, held_out = np.array([0, 0, 1, 1]), [np.array(part) for part in ([0, 2], [1], [3])]
+    with pytest.warns(BiomaskWarning, match="no sample of class 'b' in fold 2") as caught:
+        (lambda: (lambda: warn_of_classes(labels, ["a", "b"], held_out))())()
+    assert {warning.filename for warning in caught} == {__file__}
+
+
 def test_the_outcome_keeps_the_name_it_came_with(mask, data):
     y = series([1.0, 2.0, 0.5, 3.0, 2.5, 4.0]).rename("age")
     assert read_samples(mask, data, y, "regression").outcome == "age"
@@ -350,3 +359,99 @@ def test_the_outcome_keeps_the_name_it_came_with(mask, data):
     assert read_samples(mask, data, y.to_numpy(), "regression").outcome is None
     y = pd.DataFrame({"time": y, "event": 1})
     assert read_samples(mask, data, y, "survival").outcome is None
+
+
+# ---------------------------------------------------------------------------- data on disk
+
+
+@pytest.fixture(params=["in memory", "on disk"])
+def held(request, tmp_path_factory, monkeypatch):
+    """Where the data are; small data stay on disk."""
+    monkeypatch.setattr(backed, "IN_MEMORY", 0)
+
+    def hold(X):
+        folder = tmp_path_factory.mktemp("data")
+        return X if request.param == "in memory" else on_disk(X, "h5ad csr", folder)
+
+    return hold
+
+
+def told(mask, X, y, task="binary", **kwargs) -> list[str]:
+    """The texts of all warnings, which point here."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        (lambda: read_samples(mask, X, y, task, **kwargs))()
+    assert {warning.filename for warning in caught} <= {__file__}
+    return [str(warning.message) for warning in caught]
+
+
+def test_all_warnings_of_data(held):
+    names = [f"s{i}" for i in range(10, 24)]
+    y = series([0, 1, 1, 0, 1, 1] * 2 + [1, 1], names)
+    genes = {f"g{k}": 3 * k + 1 + (k + 1) * y for k in range(4)}
+    X = pd.DataFrame({**genes, "g4": np.arange(14.0) ** 2}, names, dtype=np.float32)
+    X.iloc[[6, 7, 8, 9]] = X.iloc[[0, 1, 2, 3]].to_numpy()
+    sets = {"p": list(X), **{f"empty {k}": [] for k in range(4)}}
+    mask = bm.Mask.from_sets(sets)
+    found = told(mask, held(X), y)
+    assert found[0].startswith(
+        "4 pathways have no gene ('empty 0', 'empty 1', 'empty 2' and 1 more): their units"
+    )
+    assert found[1].startswith("the values look like this: raw counts (whole numbers). Normalise")
+    assert found[2].startswith(
+        "4 samples are exact copies of others ('s16 = s10', 's17 = s11', 's18 = s12' and 1 more):"
+    )
+    assert found[3].startswith(
+        "labels are among the genes: 'g0', 'g1', 'g2' and 1 more follow y exactly. Remove"
+    )
+    assert len(found) == 4
+    together = series([*range(6), *range(4), *range(6, 10)], names)
+    assert told(mask, held(X), y, groups=together) == [found[0], found[1], found[3]]
+    assert told(mask, held(X), y, strata=together) == found
+    assert told(mask, held(X), y, "multiclass") == found[:3]
+
+
+def test_a_gene_that_follows_the_label_is_named_on_any_scale(held, mask):
+    X, y = many()
+    X.index = [f"s{i}" for i in range(20)]
+    y = series((np.arange(20) < 7).astype(int), X.index)
+    assert told(mask, held(X.assign(g1=0.1)), y) == []  # whose products with y are not exactly 0
+    for scale in (1e-4, 1e4):
+        found = told(mask, held(X.assign(g1=1 - scale * y)), y)
+        assert [text.partition(" follow")[0] for text in found] == [
+            "labels are among the genes: 'g1'"
+        ]
+
+
+def test_samples_are_the_same_wherever_they_are(held, mask, data):
+    y = series(list("aabbab"))
+    found = read_samples(mask, held(data), y, "binary")
+    rows = np.asarray(found.X.rows if isinstance(found.X, backed.DiskTable) else found.X)
+    assert found.X.index.tolist() == ["s0", "s1", "s2", "s3", "s4", "s5"]
+    np.testing.assert_array_equal(rows, data.loc[sorted(NAMES)].to_numpy(np.float32))
+    assert found.y.to_dict() == y.to_dict()
+
+
+def test_what_was_read_from_disk_is_known_again(tmp_path_factory, monkeypatch, mask, data):
+    monkeypatch.setattr(backed, "IN_MEMORY", 0)
+    contents = [
+        read_samples(
+            mask, on_disk(X, "h5ad dense", tmp_path_factory.mktemp("data")), y, "binary"
+        ).X.content
+        for X, y in (
+            (data, [0, 1] * 3),
+            (data.iloc[::-1], [1, 0] * 3),
+            (data + np.eye(6, 3, dtype=np.float32), [0, 1] * 3),
+        )
+    ]
+    assert contents[0] == contents[1] != contents[2]
+    assert len(contents[0]) == 64
+
+
+@pytest.mark.parametrize("task", ["survival", "autoencoder"])
+def test_tasks_that_need_data_in_memory_say_so(tmp_path, monkeypatch, mask, data, task):
+    monkeypatch.setattr(backed, "IN_MEMORY", 0)
+    y = pd.DataFrame({"time": [1, 2, 3, 4, 5, 6.0], "event": 1}, NAMES)
+    y = y if task == "survival" else series([0, 1] * 3)
+    message = refused(mask, on_disk(data, "h5ad csr", tmp_path), y, task)
+    assert f"task='{task}' needs X in memory" in message
