@@ -12,7 +12,7 @@ from disk_case import on_disk
 
 import biomask as bm
 from biomask.errors import ArgumentError, BiomaskWarning, DataError
-from biomask.inference.labels import read_samples
+from biomask.inference.labels import matched_values, read_samples
 from biomask.inference.notices import warn_of_classes
 from biomask.masks import backed
 
@@ -68,6 +68,7 @@ def test_an_array_of_labels_is_in_the_order_of_x(mask, data):
     for y in (values, np.array(values), pd.Index(values)):
         found = read_samples(mask, data, y, "regression")
         assert found.y.to_dict() == dict(zip(NAMES, values, strict=True))
+        assert matched_values(y, data.index, "y").to_dict() == found.y.to_dict()
 
 
 def test_integer_sample_names_stay_integers_and_are_sorted_as_numbers(mask, data):
@@ -288,6 +289,7 @@ def test_a_time_among_the_genes_is_named(mask):
     y = pd.DataFrame({"time": (np.arange(20.0) + 1) ** 2, "event": 1})
     with pytest.warns(BiomaskWarning, match="labels are among the genes: 'g2' follow y exactly"):
         read_samples(mask, X.assign(g2=-y["time"]), y, "survival")
+    assert told(mask, X - 100, y, "survival") == []  # genes and labels far from 0
 
 
 def test_ten_samples_and_an_exact_match_make_a_leak(mask):
@@ -341,6 +343,8 @@ def test_classes_that_a_fold_lacks_are_named():
     ]
     apart = told_of_classes([0, 1, 2, 3, 4], list("abcde"), [np.array([k]) for k in range(5)])
     assert "class 'c' in fold 3 and 2 more are held out" in apart[0]
+    four = told_of_classes([0, 1, 2, 3], list("abcd"), [np.array([k]) for k in range(4)])
+    assert "class 'c' in fold 3 and 1 more are held out" in four[0]
     three = told_of_classes([0, 1, 2], list("abc"), [np.array([k]) for k in range(3)])
     assert "class 'c' in fold 3 are held out" in three[0]
 
@@ -380,8 +384,9 @@ def told(mask, X, y, task="binary", **kwargs) -> list[str]:
     """The texts of all warnings, which point here."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        line = inspect.currentframe().f_lineno + 1
         (lambda: read_samples(mask, X, y, task, **kwargs))()
-    assert {warning.filename for warning in caught} <= {__file__}
+    assert {(warning.filename, warning.lineno) for warning in caught} <= {(__file__, line)}
     return [str(warning.message) for warning in caught]
 
 
