@@ -383,6 +383,7 @@ def test_what_all_log_risks_have_in_common_changes_nothing():
             np.testing.assert_allclose(got[:, r, k], expected, rtol=1e-4, atol=1e-8)
 
 
+@pytest.mark.filterwarnings("error")  # NumPy's
 def test_contrasts_by_hand():
     values = np.array([[1.0, 5.0], [3.0, 1.0]])
     np.testing.assert_array_equal(losses.contrast(values, "regression"), [[-1, 2], [1, -2]])
@@ -390,6 +391,7 @@ def test_contrasts_by_hand():
     classes = np.array([[0, 1], [1, 1], [1, 0]])
     expected = np.array([[-1, 0.5], [0.5, 0.5], [0.5, -1]])
     np.testing.assert_array_equal(losses.contrast(classes, "binary"), expected)
+    assert np.isnan(losses.contrast(np.ones((3, 1)), "binary")).all()  # of no other class
 
 
 def test_martingale_residuals_of_tied_times_by_hand():

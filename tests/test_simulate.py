@@ -324,7 +324,7 @@ class TestMasks:
             f"P{k}": {f"g{gene}" for gene in genes} for k, genes in enumerate(drawn, 1)
         }
         assert sorted(mask.genes) == ["g0", "g1", "g2", "g3", "g4"]
-        assert hub_mask([2, 3], 9) == hub_mask([2, 3], 9, hubness=1.0, random_state=0)
+        assert hub_mask([20, 30], 90) == hub_mask([20, 30], 90, hubness=1.0, random_state=0)
 
     def test_hubs(self):
         sizes = [5, 50, 500]
