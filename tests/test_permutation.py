@@ -244,6 +244,13 @@ class TestFreedmanLane:
             np.testing.assert_allclose(np.sort(row - fitted), np.sort(self.y - fitted), atol=1e-9)
             assert np.abs(row - self.y).max() > 0.1
 
+    def test_several_covariates_are_fitted_together(self):
+        age = self.age[:, 0]
+        labels = freedman_lane(self.y, np.column_stack([age, age**2]), 3, 0)
+        left = labels - np.polyval(np.polyfit(age, self.y, 2), age)
+        np.testing.assert_allclose(np.sort(left), np.sort(left[:1].repeat(4, 0)), atol=1e-9)
+        assert np.abs(left[1:] - left[0]).max(axis=1).min() > 0.1
+
     def test_strata_hold(self):
         strata = np.repeat([0, 1], 20)
         labels = freedman_lane(self.y, self.age, 5, 0, strata=strata)

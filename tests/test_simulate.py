@@ -97,6 +97,9 @@ def test_samples_are_censored_as_often_as_asked():
         sim = bm.simulate(MASK, 8000, ["P1"], 1.0, task="survival", censoring=censoring)
         assert sim.y["event"].mean() == pytest.approx(1 - censoring, abs=0.02)
         assert (censoring == 0) == sim.y["event"].all()
+    for censoring in (0.02, 0.98):  # where nothing moves the times
+        sim = bm.simulate(MASK, 8000, task="survival", censoring=censoring)
+        assert sim.y["event"].mean() == pytest.approx(1 - censoring, abs=0.02)
 
 
 def test_each_class_has_its_pathway():
