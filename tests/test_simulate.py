@@ -141,6 +141,14 @@ def test_truth():
     assert sim.batch is None
 
 
+def test_effects_may_be_anything_that_gives_numbers():
+    given = {"P3": 0.5, "P1": -2.0}
+    for effects in (given.values(), (value for value in given.values()), np.array([0.5, -2.0])):
+        truth = bm.simulate(MASK, 20, iter(given), effects).truth
+        assert truth["effect"].tolist() == [-2, 0, 0.5, 0]
+    assert bm.simulate(MASK, 20, ["P2"], np.array(3.0)).truth["effect"].tolist() == [0, 3, 0, 0]
+
+
 def test_planted_edges_are_the_only_ones_read():
     edges = pd.DataFrame({"gene": ["h", "k"], "pathway": "P3", "sign": [1, -1]})
     sim = bm.simulate(
