@@ -51,21 +51,26 @@ def loop_hidden(net, r, without_edge=None, act=math.tanh):
 
 
 def loop_loss(net, r, h, task):
-    """Loss of every sample from textbook formulas."""
     z = np.array([[h[i] @ net["v"][r, :, c] + net["c"][r, c] for c in range(TASKS[task])]
                   for i in range(N)])  # fmt: skip
-    y = net["y"][:, r]
+    return textbook_loss(z, net["y"][:, r], task)
+
+
+def textbook_loss(z, y, task):
+    """Loss of every sample from textbook formulas; z is (samples, outputs)."""
     if task == "binary":
         prob = 1 / (1 + np.exp(-z[:, 0]))
         return -np.where(y == 1, np.log(prob), np.log(1 - prob))
     if task == "multiclass":
-        return np.array([math.log(sum(math.exp(t) for t in z[i])) - z[i, y[i]] for i in range(N)])
+        return np.array(
+            [math.log(sum(math.exp(t) for t in z[i])) - z[i, y[i]] for i in range(len(z))]
+        )
     if task == "regression":
         return (y - z[:, 0]) ** 2
     time, event = y.T
-    loss = np.zeros(N)
-    for i in range(N):
-        risk = sum(math.exp(z[j, 0]) for j in range(N) if time[j] >= time[i])
+    loss = np.zeros(len(z))
+    for i in range(len(z)):
+        risk = sum(math.exp(z[j, 0]) for j in range(len(z)) if time[j] >= time[i])
         loss[i] = event[i] * (math.log(risk) - z[i, 0])
     return loss
 
@@ -291,6 +296,7 @@ class TestDirection:
         got = effects.direction(h, self.v[1:], np.array([1, 1, 0, 0]), "binary", self.reference)
         np.testing.assert_allclose(got, [[-1.0]])  # 0.5 * -(12.5 - 10.5)
 
+    @pytest.mark.filterwarnings("error")  # NumPy's
     def test_an_empty_class_gives_nan(self):
         got = effects.direction(self.h, self.v, np.ones(4, int), "binary", self.reference)
         assert np.isnan(got).all()
@@ -304,7 +310,9 @@ class TestDirection:
         ({"v": np.zeros((R, P, 2))}, bm.ArgumentError, r"weights \(3, 4, 2\)"),
         ({"h": np.zeros((N, P))}, bm.ArgumentError, r"activations \(23, 4\)"),
         ({"y": np.zeros(N - 1)}, bm.ArgumentError, r"labels of shape \(22,\)"),
-        ({"y": np.full(N, 2)}, bm.DataError, "binary labels must be 0 to 1"),
+        ({"y": np.zeros((R, 1))}, bm.ArgumentError, "do not fit 23 samples and 3 replicates"),
+        ({"y": np.full(N, 2)}, bm.DataError, r"binary labels must be 0 to 1, received \[2\]"),
+        ({"y": np.arange(N)}, bm.DataError, r"received \[0 1 2 3 4 5 6 7 8 9\]\."),
         ({"y": np.full(N, np.nan), "task": "regression"}, bm.DataError, "NaN"),
     ],
 )
@@ -335,3 +343,58 @@ def test_tied_times_share_one_risk_set():
         np.zeros((3, 1)), np.array([1.0, 1.0, 2.0]), np.array([1.0, 1.0, 1.0])
     )
     np.testing.assert_allclose(loss[:, 0], [math.log(3), math.log(3), 0.0])
+
+
+@pytest.mark.filterwarnings("error")  # NumPy's, of numbers that would have to be done again
+@pytest.mark.parametrize("task", TASKS)
+def test_changes_of_each_loss_are_those_of_the_textbook(task):
+    rng = np.random.default_rng(4)
+    n, n_replicates, n_units, y = 12, 2, 3, make_network(task)["y"][:12, :2]
+    drop = rng.normal(size=(n, n_replicates, n_units))
+    weights = rng.normal(size=(n_replicates, n_units, TASKS[task]))
+    outputs = rng.normal(size=(n, n_replicates, TASKS[task]))
+    outputs[:4, :, 0] = 0
+    expected = np.zeros(drop.shape)
+    for r in range(n_replicates):
+        full = textbook_loss(outputs[:, r], y[:, r], task)
+        for k in range(n_units):
+            less = outputs[:, r] - drop[:, r, k, None] * weights[r, k]
+            expected[:, r, k] = textbook_loss(less, y[:, r], task) - full
+    for change in {losses.CHANGES[task], losses.EXACT.get(task, losses.CHANGES[task])}:
+        got = change(drop, weights, outputs, y)
+        np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.filterwarnings("error")  # NumPy's
+def test_what_all_log_risks_have_in_common_changes_nothing():
+    """Neither 200 in all outputs of a replicate, nor 10 in all that a unit takes away."""
+    rng = np.random.default_rng(5)
+    drop = (1e-3 * rng.normal(size=(20, 2, 2)) + [0, 10]).astype(np.float32)
+    outputs = (rng.normal(size=(20, 2, 1)) + np.array([[0], [200]])).astype(np.float32)
+    y = np.stack([np.tile(np.arange(20) // 2, (2, 1)).T, np.ones((20, 2))], -1)
+    got = losses.survival_change(drop, np.ones((2, 2, 1), np.float32), outputs, y)
+    assert got.dtype == np.float32
+    for r in range(2):
+        full = outputs[:, r].astype(float)
+        for k in range(2):
+            less = full - drop[:, r, k, None].astype(float)
+            expected = textbook_loss(less, y[:, r], "survival")
+            expected -= textbook_loss(full, y[:, r], "survival")
+            np.testing.assert_allclose(got[:, r, k], expected, rtol=1e-4, atol=1e-8)
+
+
+@pytest.mark.filterwarnings("error")  # NumPy's
+def test_contrasts_by_hand():
+    values = np.array([[1.0, 5.0], [3.0, 1.0]])
+    np.testing.assert_array_equal(losses.contrast(values, "regression"), [[-1, 2], [1, -2]])
+    np.testing.assert_array_equal(losses.contrast(values[:1], "regression"), [[0, 0]])
+    classes = np.array([[0, 1], [1, 1], [1, 0]])
+    expected = np.array([[-1, 0.5], [0.5, 0.5], [0.5, -1]])
+    np.testing.assert_array_equal(losses.contrast(classes, "binary"), expected)
+    assert np.isnan(losses.contrast(np.ones((3, 1)), "binary")).all()  # of no other class
+
+
+def test_martingale_residuals_of_tied_times_by_hand():
+    # hazard 1/3 at time 1, when all three are at risk, and 1 more at time 2
+    y = np.array([[[2.0, 1.0]], [[1.0, 1.0]], [[1.0, 0.0]]])
+    np.testing.assert_allclose(losses.martingale_residuals(y), [[-1 / 3], [2 / 3], [-1 / 3]])

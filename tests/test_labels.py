@@ -8,11 +8,13 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from disk_case import on_disk
 
 import biomask as bm
 from biomask.errors import ArgumentError, BiomaskWarning, DataError
-from biomask.inference.labels import read_samples
+from biomask.inference.labels import matched_values, read_samples
 from biomask.inference.notices import warn_of_classes
+from biomask.masks import backed
 
 NAMES = ["s3", "s1", "s2", "s0", "s4", "s5"]
 
@@ -39,12 +41,14 @@ def test_labels_are_matched_by_index_and_samples_are_sorted_by_name(mask, data):
     y = series(list("aabbab"))
     shuffled = y.iloc[[4, 2, 0, 5, 1, 3]]
     groups = pd.DataFrame({"subject": series(list("xyzxyz")).iloc[::-1]})
-    found = read_samples(mask, data, shuffled, "binary", groups=groups)
+    strata = series(list("yxxyyx")).iloc[::-1]
+    found = read_samples(mask, data, shuffled, "binary", groups=groups, strata=strata)
     assert found.X.index.tolist() == ["s0", "s1", "s2", "s3", "s4", "s5"]
     assert found.given.tolist() == NAMES
     assert found.y.tolist() == ["b", "a", "b", "a", "a", "b"]  # s0 has the b at position 3
     assert found.numbers.tolist() == [1, 0, 1, 0, 0, 1]
     assert found.groups.tolist() == [0, 1, 2, 0, 1, 2]
+    assert found.strata.tolist() == [1, 0, 0, 1, 1, 0]  # in the order of their names
     assert np.array_equal(found.X.loc["s3"], data.loc["s3"].astype(np.float32))
 
 
@@ -64,6 +68,7 @@ def test_an_array_of_labels_is_in_the_order_of_x(mask, data):
     for y in (values, np.array(values), pd.Index(values)):
         found = read_samples(mask, data, y, "regression")
         assert found.y.to_dict() == dict(zip(NAMES, values, strict=True))
+        assert matched_values(y, data.index, "y").to_dict() == found.y.to_dict()
 
 
 def test_integer_sample_names_stay_integers_and_are_sorted_as_numbers(mask, data):
@@ -85,27 +90,31 @@ def test_data_and_labels_are_left_as_they_were(mask, data):
 
 
 @pytest.mark.parametrize(
-    ("values", "numbers", "classes"),
+    ("values", "numbers", "classes", "kind"),
     [
-        (["t", "t", "c", "c", "t", "c"], [1, 1, 0, 0, 1, 0], ["c", "t"]),
-        ([True, False, True, False, True, False], [1, 0, 1, 0, 1, 0], ["False", "True"]),
-        ([2, 1, 2, 1, 1, 2], [1, 0, 1, 0, 0, 1], ["1", "2"]),
-        ([0.0, 1.0, 1.0, 0.0, 1.0, 0.0], [0, 1, 1, 0, 1, 0], ["0", "1"]),
+        (["t", "t", "c", "c", "t", "c"], [1, 1, 0, 0, 1, 0], ["c", "t"], object),
+        ([True, False, True, False, True, False], [1, 0, 1, 0, 1, 0], ["False", "True"], bool),
+        ([2, 1, 2, 1, 1, 2], [1, 0, 1, 0, 0, 1], ["1", "2"], np.int64),
+        ([0.0, 1.0, 1.0, 0.0, 1.0, 0.0], [0, 1, 1, 0, 1, 0], ["0", "1"], np.int64),
+        ([0.5, 1.0, 1.0, 0.5, 1.0, 0.5], [0, 1, 1, 0, 1, 0], ["0.5", "1.0"], object),
         (
             pd.Categorical(["t", "c"] * 3, categories=["t", "c"]),
             [0, 1, 0, 1, 0, 1],
             ["t", "c"],
+            object,
         ),
-        (pd.array([1, 2] * 3, dtype="Int64"), [0, 1, 0, 1, 0, 1], ["1", "2"]),
+        (pd.Categorical([2, 1] * 3), [1, 0, 1, 0, 1, 0], ["1", "2"], object),
+        (pd.array([1, 2] * 3, dtype="Int64"), [0, 1, 0, 1, 0, 1], ["1", "2"], np.int64),
     ],
 )
-def test_two_classes_are_numbered_in_sorted_order(mask, data, values, numbers, classes):
+def test_two_classes_are_numbered_in_sorted_order(mask, data, values, numbers, classes, kind):
     found = read_samples(mask, data, series(values), "binary")
     by_name = pd.Series(found.numbers, index=found.X.index)
     assert by_name[NAMES].tolist() == numbers
     assert found.classes == classes
     assert found.numbers.dtype == np.float32
-    assert found.y.dtype in (np.dtype(object), np.dtype(bool), np.dtype(np.int64))
+    assert found.y.dtype == kind
+    assert sorted(map(str, set(found.y))) == sorted(classes)
 
 
 def test_several_classes(mask, data):
@@ -216,6 +225,32 @@ def test_values_that_cannot_be_predicted_are_refused(mask, data, y, message):
     assert message in refused(mask, data, y, "regression")
 
 
+def test_of_many_names_three_are_shown(mask, data):
+    y = series([1, 2, 3, 4, 5, 6.0])
+    many = "'s3', 's1', 's2' and 1 more"
+    twice = pd.concat([y, y[:4]])
+    assert f"y has several entries for 4 samples, such as {many}" in refused(
+        mask, data, twice, "regression"
+    )
+    assert f"y has no entry for 4 of 6 samples, such as {many}" in refused(
+        mask, data, y[4:], "regression"
+    )
+    assert f"y is missing for 4 samples, such as {many}" in refused(
+        mask, data, y.where(y > 4), "regression"
+    )
+    assert "y is infinite for 4 samples, such as 's0', 's1', 's2' and 1 more" in refused(
+        mask, data, y.where(y > 4, -np.inf), "regression"
+    )
+    assert f"4 sample names are repeated, such as {many}" in refused(
+        mask, pd.concat([data, data[:4]]), np.arange(10), "regression"
+    )
+
+
+def test_one_sample_has_nothing_to_be_told_from(mask, data):
+    for y in ([5.0], pd.DataFrame({"y": [5.0]}, ["s3"])):
+        assert "y is 5 for every sample" in refused(mask, data[:1], y, "regression")
+
+
 # ---------------------------------------------------------------------------- leaks
 
 
@@ -254,6 +289,7 @@ def test_a_time_among_the_genes_is_named(mask):
     y = pd.DataFrame({"time": (np.arange(20.0) + 1) ** 2, "event": 1})
     with pytest.warns(BiomaskWarning, match="labels are among the genes: 'g2' follow y exactly"):
         read_samples(mask, X.assign(g2=-y["time"]), y, "survival")
+    assert told(mask, X - 100, y, "survival") == []  # genes and labels far from 0
 
 
 def test_ten_samples_and_an_exact_match_make_a_leak(mask):
@@ -307,8 +343,17 @@ def test_classes_that_a_fold_lacks_are_named():
     ]
     apart = told_of_classes([0, 1, 2, 3, 4], list("abcde"), [np.array([k]) for k in range(5)])
     assert "class 'c' in fold 3 and 2 more are held out" in apart[0]
+    four = told_of_classes([0, 1, 2, 3], list("abcd"), [np.array([k]) for k in range(4)])
+    assert "class 'c' in fold 3 and 1 more are held out" in four[0]
     three = told_of_classes([0, 1, 2], list("abc"), [np.array([k]) for k in range(3)])
     assert "class 'c' in fold 3 are held out" in three[0]
+
+
+def test_a_warning_of_classes_points_to_who_called_the_caller_of_the_caller():
+    labels, held_out = np.array([0, 0, 1, 1]), [np.array(part) for part in ([0, 2], [1], [3])]
+    with pytest.warns(BiomaskWarning, match="no sample of class 'b' in fold 2") as caught:
+        (lambda: (lambda: warn_of_classes(labels, ["a", "b"], held_out))())()
+    assert {warning.filename for warning in caught} == {__file__}
 
 
 def test_the_outcome_keeps_the_name_it_came_with(mask, data):
@@ -318,3 +363,100 @@ def test_the_outcome_keeps_the_name_it_came_with(mask, data):
     assert read_samples(mask, data, y.to_numpy(), "regression").outcome is None
     y = pd.DataFrame({"time": y, "event": 1})
     assert read_samples(mask, data, y, "survival").outcome is None
+
+
+# ---------------------------------------------------------------------------- data on disk
+
+
+@pytest.fixture(params=["in memory", "on disk"])
+def held(request, tmp_path_factory, monkeypatch):
+    """Where the data are; small data stay on disk."""
+    monkeypatch.setattr(backed, "IN_MEMORY", 0)
+
+    def hold(X):
+        folder = tmp_path_factory.mktemp("data")
+        return X if request.param == "in memory" else on_disk(X, "h5ad csr", folder)
+
+    return hold
+
+
+def told(mask, X, y, task="binary", **kwargs) -> list[str]:
+    """The texts of all warnings, which point here."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        line = inspect.currentframe().f_lineno + 1
+        (lambda: read_samples(mask, X, y, task, **kwargs))()
+    assert {(warning.filename, warning.lineno) for warning in caught} <= {(__file__, line)}
+    return [str(warning.message) for warning in caught]
+
+
+def test_all_warnings_of_data(held):
+    names = [f"s{i}" for i in range(10, 24)]
+    y = series([0, 1, 1, 0, 1, 1] * 2 + [1, 1], names)
+    genes = {f"g{k}": 3 * k + 1 + (k + 1) * y for k in range(4)}
+    X = pd.DataFrame({**genes, "g4": np.arange(14.0) ** 2}, names, dtype=np.float32)
+    X.iloc[[6, 7, 8, 9]] = X.iloc[[0, 1, 2, 3]].to_numpy()
+    sets = {"p": list(X), **{f"empty {k}": [] for k in range(4)}}
+    mask = bm.Mask.from_sets(sets)
+    found = told(mask, held(X), y)
+    assert found[0].startswith(
+        "4 pathways have no gene ('empty 0', 'empty 1', 'empty 2' and 1 more): their units"
+    )
+    assert found[1].startswith("the values look like this: raw counts (whole numbers). Normalise")
+    assert found[2].startswith(
+        "4 samples are exact copies of others ('s16 = s10', 's17 = s11', 's18 = s12' and 1 more):"
+    )
+    assert found[3].startswith(
+        "labels are among the genes: 'g0', 'g1', 'g2' and 1 more follow y exactly. Remove"
+    )
+    assert len(found) == 4
+    together = series([*range(6), *range(4), *range(6, 10)], names)
+    assert told(mask, held(X), y, groups=together) == [found[0], found[1], found[3]]
+    assert told(mask, held(X), y, strata=together) == found
+    assert told(mask, held(X), y, "multiclass") == found[:3]
+
+
+def test_a_gene_that_follows_the_label_is_named_on_any_scale(held, mask):
+    X, y = many()
+    X.index = [f"s{i}" for i in range(20)]
+    y = series((np.arange(20) < 7).astype(int), X.index)
+    assert told(mask, held(X.assign(g1=0.1)), y) == []  # whose products with y are not exactly 0
+    for scale in (1e-4, 1e4):
+        found = told(mask, held(X.assign(g1=1 - scale * y)), y)
+        assert [text.partition(" follow")[0] for text in found] == [
+            "labels are among the genes: 'g1'"
+        ]
+
+
+def test_samples_are_the_same_wherever_they_are(held, mask, data):
+    y = series(list("aabbab"))
+    found = read_samples(mask, held(data), y, "binary")
+    rows = np.asarray(found.X.rows if isinstance(found.X, backed.DiskTable) else found.X)
+    assert found.X.index.tolist() == ["s0", "s1", "s2", "s3", "s4", "s5"]
+    np.testing.assert_array_equal(rows, data.loc[sorted(NAMES)].to_numpy(np.float32))
+    assert found.y.to_dict() == y.to_dict()
+
+
+def test_what_was_read_from_disk_is_known_again(tmp_path_factory, monkeypatch, mask, data):
+    monkeypatch.setattr(backed, "IN_MEMORY", 0)
+    contents = [
+        read_samples(
+            mask, on_disk(X, "h5ad dense", tmp_path_factory.mktemp("data")), y, "binary"
+        ).X.content
+        for X, y in (
+            (data, [0, 1] * 3),
+            (data.iloc[::-1], [1, 0] * 3),
+            (data + np.eye(6, 3, dtype=np.float32), [0, 1] * 3),
+        )
+    ]
+    assert contents[0] == contents[1] != contents[2]
+    assert len(contents[0]) == 64
+
+
+@pytest.mark.parametrize("task", ["survival", "autoencoder"])
+def test_tasks_that_need_data_in_memory_say_so(tmp_path, monkeypatch, mask, data, task):
+    monkeypatch.setattr(backed, "IN_MEMORY", 0)
+    y = pd.DataFrame({"time": [1, 2, 3, 4, 5, 6.0], "event": 1}, NAMES)
+    y = y if task == "survival" else series([0, 1] * 3)
+    message = refused(mask, on_disk(data, "h5ad csr", tmp_path), y, task)
+    assert f"task='{task}' needs X in memory" in message

@@ -62,6 +62,8 @@ def test_count_is_exact_beyond_floats():
     assert count_permutations([0, 1] * 500) == math.comb(1000, 500)
     strata = np.repeat([0, 1], 500)
     assert count_permutations([0, 1] * 500, strata=strata) == math.comb(500, 250) ** 2
+    assert count_tests([0, 1] * 600, "binary") == math.comb(1200, 600) // 2
+    assert permute_labels([0, 1] * 600, 1, 0, task="binary").shape == (1, 1200)
 
 
 def test_renamed_classes_are_one_question():
@@ -95,12 +97,18 @@ def test_same_seed_same_permutations():
     y = np.arange(30) % 2
     np.testing.assert_array_equal(permute_labels(y, 5, 7), permute_labels(y, 5, 7))
     assert (permute_labels(y, 5, 7) != permute_labels(y, 5, 8)).any()
-    assert permute_labels(y, 0, 7).shape == (0, 30)
+    none = permute_labels(y, 0, 7)
+    assert (none.shape, none.dtype) == ((0, 30), np.intp)
 
 
 def test_a_seed_gives_the_same_permutations_in_every_release():
     drawn = permute_labels([0, 0, 1, 1, 1], 2, 0)
     assert drawn.tolist() == [[3, 2, 1, 0, 4], [3, 1, 2, 0, 4]]
+    # the even samples in the order of their random numbers, and the odd ones
+    drawn = permute_labels(np.arange(50), 1, 3, strata=np.arange(50) % 2)[0]
+    order = np.random.default_rng(3).random(50).argsort()
+    assert drawn[::2].tolist() == order[order % 2 == 0].tolist()
+    assert drawn[1::2].tolist() == order[order % 2 == 1].tolist()
 
 
 class TestSubjects:
@@ -236,6 +244,13 @@ class TestFreedmanLane:
             np.testing.assert_allclose(np.sort(row - fitted), np.sort(self.y - fitted), atol=1e-9)
             assert np.abs(row - self.y).max() > 0.1
 
+    def test_several_covariates_are_fitted_together(self):
+        age = self.age[:, 0]
+        labels = freedman_lane(self.y, np.column_stack([age, age**2]), 3, 0)
+        left = labels - np.polyval(np.polyfit(age, self.y, 2), age)
+        np.testing.assert_allclose(np.sort(left), np.sort(left[:1].repeat(4, 0)), atol=1e-9)
+        assert np.abs(left[1:] - left[0]).max(axis=1).min() > 0.1
+
     def test_strata_hold(self):
         strata = np.repeat([0, 1], 20)
         labels = freedman_lane(self.y, self.age, 5, 0, strata=strata)
@@ -259,9 +274,18 @@ class TestFreedmanLane:
         residual = labels[:, ::3] - intercept - slope * self.age[:12, 0]
         np.testing.assert_allclose(np.sort(residual), np.sort(residual[:1].repeat(6, 0)), atol=1e-9)
 
+    def test_numbers_of_any_type_are_used(self):
+        numbers = np.round(10 * self.y).astype(int), np.round(10 * self.age).astype(int)
+        expected = freedman_lane(*numbers, 5, 0)
+        assert expected.dtype == float
+        for kind in (object, str):
+            got = freedman_lane(*(values.astype(kind) for values in numbers), 5, 0)
+            np.testing.assert_array_equal(got, expected)
+
     def test_what_it_refuses(self):
-        with pytest.raises(bm.DataError, match="explained by the covariates"):
-            freedman_lane(1 + 2 * self.age[:, 0], self.age, 5, 0)
+        for scale in (0, 1e-6, 1, 1e9):
+            with pytest.raises(bm.DataError, match="explained by the covariates"):
+                freedman_lane(scale * (1 + 2 * self.age[:, 0]), self.age, 5, 0)
         with pytest.raises(bm.DataError, match="NaN"):
             freedman_lane(self.y, self.age * np.nan, 5, 0)
         groups = np.repeat(np.arange(10), 4)

@@ -43,9 +43,13 @@ def test_a_pathway_without_variation_is_neither_significant_nor_in_the_way():
     effects[:, 2] = 0.1 + 0.2  # not representable: rounding must not become a signal
     got = fwer_p_values(effects)
     assert got[2] == 1.0
-    assert (standardise(effects)[:, 2] == -np.inf).all()
+    for kind in (np.float64, np.float32):
+        z = standardise(effects.astype(kind))
+        assert (z[:, 2] == -np.inf).all()
+        assert z.dtype == np.float64
     np.testing.assert_array_equal(got[:2], fwer_p_values(effects[:, :2]))
     assert (fwer_p_values(np.zeros((5, 2))) == 1).all()
+    assert (standardise(np.zeros((5, 2))) == -np.inf).all()
 
 
 def test_scale_and_offset_of_a_pathway_do_not_matter():
@@ -53,7 +57,7 @@ def test_scale_and_offset_of_a_pathway_do_not_matter():
     np.testing.assert_allclose(
         fwer_p_values(effects), fwer_p_values(effects * [1, 10, 0.1, 3] + [5, 0, -2, 1])
     )
-    for scale in (1e-9, 1e9):
+    for scale in (1e-9, 1e9, [1, 1e-15, 1, 1]):
         np.testing.assert_allclose(standardise(scale * effects), standardise(effects))
 
 
@@ -100,6 +104,8 @@ def test_q_values_by_hand():
 )  # fmt: skip
 def test_permutations_needed(n_pathways, rejected, level, needed):
     assert permutations_needed(n_pathways, rejected, level=level) == needed
+    if (rejected, level) == (1, 0.05):  # as by default
+        assert permutations_needed(n_pathways) == needed
 
 
 def test_permutations_needed_is_what_benjamini_hochberg_needs():
@@ -117,7 +123,11 @@ def test_resolution_note():
     assert "cannot bring any of the 50 pathways to" in resolution_note(50, 9)
     assert "fewer than 50 of the 50 pathways together" in resolution_note(50, 19)
     assert resolution_note(1107, 199, n_rejected=111) == ""
-    assert resolution_note(10, 199) == ""
+    assert resolution_note(10, 199) == resolution_note(10, 198, level=0.1) == ""
+    assert resolution_note(10, 998, level=0.01).endswith(
+        "fewer than 2 of the 10 pathways together to q <= 0.01 (999 permutations could); rely on "
+        "p_fwer"
+    )
 
 
 def test_edges_are_tested_inside_selected_pathways_only():

@@ -1,5 +1,8 @@
 """The moments of simulated data against the formulas of the docstring."""
 
+import math
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -94,6 +97,9 @@ def test_samples_are_censored_as_often_as_asked():
         sim = bm.simulate(MASK, 8000, ["P1"], 1.0, task="survival", censoring=censoring)
         assert sim.y["event"].mean() == pytest.approx(1 - censoring, abs=0.02)
         assert (censoring == 0) == sim.y["event"].all()
+    for censoring in (0.02, 0.98):  # where nothing moves the times
+        sim = bm.simulate(MASK, 8000, task="survival", censoring=censoring)
+        assert sim.y["event"].mean() == pytest.approx(1 - censoring, abs=0.02)
 
 
 def test_each_class_has_its_pathway():
@@ -133,6 +139,14 @@ def test_truth():
     assert set(sim.edges.query("sign == -1")["pathway"]) == {"P1"}
     assert sim.groups is None
     assert sim.batch is None
+
+
+def test_effects_may_be_anything_that_gives_numbers():
+    given = {"P3": 0.5, "P1": -2.0}
+    for effects in (given.values(), (value for value in given.values()), np.array([0.5, -2.0])):
+        truth = bm.simulate(MASK, 20, iter(given), effects).truth
+        assert truth["effect"].tolist() == [-2, 0, 0.5, 0]
+    assert bm.simulate(MASK, 20, ["P2"], np.array(3.0)).truth["effect"].tolist() == [0, 3, 0, 0]
 
 
 def test_planted_edges_are_the_only_ones_read():
@@ -225,6 +239,7 @@ def test_same_seed_same_data_and_the_truth_does_not_change_expression():
         ({"task": "multiclass", "n_classes": 1}, bm.ArgumentError, "n_classes"),
         ({"gene_correlation": 1.0}, bm.ArgumentError, "gene_correlation"),
         ({"active": ["P1"], "effect": [1, 2]}, bm.ArgumentError, "2 effects for 1 active"),
+        ({"n_subjects": 0}, bm.ArgumentError, "n_subjects must be 2 to 20, received 0"),
         ({"n_subjects": 21}, bm.ArgumentError, "n_subjects must be 2 to 20, received 21"),
         ({"n_subjects": 4, "n_batches": 5}, bm.ArgumentError, "n_batches must be 2 to 4"),
         ({"n_subjects": 4, "subject_share": 1.0}, bm.ArgumentError, "below 1 together"),
@@ -247,6 +262,19 @@ def test_same_seed_same_data_and_the_truth_does_not_change_expression():
         (
             {
                 "active": ["P1"],
+                "edges": pd.DataFrame({"gene": ["a", "a"], "pathway": ["P1", "P4"], "sign": 1}),
+            },
+            bm.MaskError,
+            "1 planted edges are not edges of active pathways: 'a -> P4'",
+        ),
+        (
+            {"active": ["P1"], "edges": pd.DataFrame({"gene": ["a"], "pathway": ["P1"]})},
+            bm.ArgumentError,
+            "need the columns gene, pathway and sign",
+        ),
+        (
+            {
+                "active": ["P1"],
                 "edges": pd.DataFrame({"gene": ["a"], "pathway": ["P1"], "sign": 2}),
             },
             bm.ArgumentError,
@@ -257,6 +285,17 @@ def test_same_seed_same_data_and_the_truth_does_not_change_expression():
 def test_errors(arguments, error, text):
     with pytest.raises(error, match=text):
         bm.simulate(MASK, **({"n_samples": 20} | arguments))
+
+
+def test_the_least_of_everything():
+    sim = bm.simulate(MASK, 2, task="multiclass", n_classes=2, gene_correlation=0)
+    assert sim.X.shape == (2, 15)
+    assert bm.simulate(MASK, 2, n_subjects=2, subject_share=0).groups.nunique() == 2
+
+
+def test_a_batch_that_all_share_moves_nothing():
+    plain, moved = bm.simulate(MASK, 30, ["P1"]), bm.simulate(MASK, 30, ["P1"], batch_effect=9)
+    pd.testing.assert_series_equal(plain.y, moved.y)
 
 
 def test_problems_are_reported_together():
@@ -276,6 +315,27 @@ class TestMasks:
         assert shared / (40 - shared) == pytest.approx(index, abs=0.03)
         assert len(truth.filter(like="decoy")) == 3
         assert (truth.filter(like="other") == 0).all()
+
+    def test_decoys_by_hand(self):
+        mask = decoy_mask(jaccard_index=1 / 3, n_decoys=2, n_pathways=4, size=4)
+        assert mask.to_sets() == {
+            "planted": ["g0", "g1", "g2", "g3"],
+            "decoy_1": ["g0", "g1", "g4", "g5"],
+            "decoy_2": ["g0", "g1", "g6", "g7"],
+            "other_1": ["g8", "g9", "g10", "g11"],
+        }
+
+    def test_hubs_are_drawn_with_weights(self):
+        mask = hub_mask([2, 3], 5, hubness=2.0, random_state=3)
+        rng = np.random.default_rng(3)
+        weight = [math.exp(2 * value) for value in rng.standard_normal(5)]
+        share = np.array(weight) / sum(weight)
+        drawn = [rng.choice(5, size, replace=False, p=share) for size in (2, 3)]
+        assert {name: set(genes) for name, genes in mask.to_sets().items()} == {
+            f"P{k}": {f"g{gene}" for gene in genes} for k, genes in enumerate(drawn, 1)
+        }
+        assert sorted(mask.genes) == ["g0", "g1", "g2", "g3", "g4"]
+        assert hub_mask([20, 30], 90) == hub_mask([20, 30], 90, hubness=1.0, random_state=0)
 
     def test_hubs(self):
         sizes = [5, 50, 500]
@@ -300,3 +360,113 @@ def test_the_defaults_are_those_that_are_shown(task):
     shown["active"] = ["P1"]
     left, given = (bm.simulate(MASK, task=task, **more) for more in ({"active": ["P1"]}, shown))
     assert left.y.equals(given.y)
+
+
+SIGNED = bm.Mask.from_dense(
+    pd.DataFrame({"P1": [2, -0.5, 0, 0, 0], "P2": [0, 1, 1, -3, 0], "P3": [0, 0, 0, 1, 0]},
+                 index=["a", "b", "c", "d", "free"]), weighted=True)  # fmt: skip
+SIGNS = np.sign([[2, 0, 0], [-0.5, 1, 0], [0, 1, 0], [0, -3, 1], [0, 0, 0]])
+DEGREE = [1, 2, 1, 2, 0]
+RHO = 0.36
+
+
+def looped(rng, unit, batch, shares) -> np.ndarray:
+    """Expression, (samples, genes), one sum at a time."""
+    parts = [(1 - sum(shares), np.arange(len(unit)))]
+    parts += [part for part in zip(shares, (unit, batch), strict=True) if part[0]]
+    drawn = [(share, rng.standard_normal((max(of) + 1, 8))[of]) for share, of in parts]
+    x = np.zeros((len(unit), 5))
+    for i in range(len(unit)):
+        value = [sum(math.sqrt(share) * draws[i, k] for share, draws in drawn) for k in range(8)]
+        for g in range(5):
+            for p in range(3):
+                if SIGNS[g, p]:
+                    x[i, g] += math.sqrt(RHO / DEGREE[g]) * SIGNS[g, p] * value[p]
+            x[i, g] += (math.sqrt(1 - RHO) if DEGREE[g] else 1) * value[3 + g]
+    return x
+
+
+def deviation(reading) -> float:
+    """Of the sum of the genes with these signs."""
+    variance = 0.0
+    for g in range(5):
+        for h in range(5):
+            shared = sum(SIGNS[g, p] * SIGNS[h, p] for p in range(3))
+            both = RHO * shared / math.sqrt(max(DEGREE[g] * DEGREE[h], 1))
+            variance += reading[g] * reading[h] * (both + (1 - RHO if g == h else 0))
+    return math.sqrt(variance)
+
+
+def drawn_outcome(task, pull, confounder, rng) -> np.ndarray:
+    eta = pull.sum(axis=1) + confounder
+    n = len(eta)
+    if task == "regression":
+        return eta + rng.standard_normal(n)
+    if task == "binary":
+        noisy = eta + rng.logistic(size=n)
+        return (noisy >= sorted(noisy)[n // 2]).astype(int)
+    if task == "multiclass":  # the first pathway raises class 0, the second class 1
+        of_class = np.column_stack([pull[:, 0], pull[:, 1], np.zeros(n)])
+        of_class += confounder[:, None] * np.array([-1, 0, 1]) * math.sqrt(1.5)
+        return (of_class + rng.gumbel(size=(n, 3))).argmax(axis=1)
+    waited, limit = rng.exponential(size=(2, n))
+    low, high = -20.0, 20.0  # of the logarithm of the hazard of censoring
+    for _ in range(100):
+        middle = (low + high) / 2
+        hazard = math.exp(middle)
+        below = np.mean([hazard / (hazard + math.exp(value)) for value in eta]) < 0.3
+        low, high = (middle, high) if below else (low, middle)
+    time, limit = waited / np.exp(eta), limit / hazard
+    return np.column_stack([np.minimum(time, limit), time <= limit])
+
+
+@pytest.mark.parametrize("parts", [{}, {"n_subjects": 5, "n_batches": 2}])
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression", "survival"])
+def test_a_seed_gives_the_data_of_the_formulas_in_every_release(task, parts):
+    edges = pd.DataFrame({"gene": ["a"], "pathway": ["P1"], "sign": [-1]})
+    effects = [Fraction(3, 2), -0.5]
+    sim = bm.simulate(
+        SIGNED, 13, ["P1", "P2"], effects, task=task, gene_correlation=RHO, edges=edges,
+        batch_effect=0.7, subject_share=0.25, batch_share=0.11, random_state=8, **parts,
+    )  # fmt: skip
+    rng = np.random.default_rng(8)
+    unit = np.array([i * 5 // 13 for i in range(13)]) if parts else np.arange(13)
+    shares = (0.25, 0.11) if parts else (0, 0)
+    x = looped(rng, unit, unit % 2, shares)
+    np.testing.assert_allclose(sim.X, x, rtol=1e-5, atol=1e-6)
+    n_units = max(unit) + 1
+    pull = np.zeros((n_units, 2))
+    for k, reading in enumerate([[-1, 0, 0, 0, 0], SIGNS[:, 1]]):
+        for u in range(n_units):
+            rows = np.flatnonzero(unit == u)
+            variance = (1 - sum(shares)) / len(rows) + sum(shares)
+            activity = np.mean([x[i] @ reading for i in rows]) / deviation(reading)
+            pull[u, k] = float(effects[k]) * activity / math.sqrt(variance)
+    batch = np.arange(n_units) % 2
+    c = (batch - batch.mean()) / batch.std() if parts else np.zeros(n_units)
+    y = drawn_outcome(task, pull, 0.7 * c, rng)[unit]
+    np.testing.assert_allclose(sim.y, y, rtol=1e-6)
+
+
+def test_everything_is_named():
+    sim = bm.simulate(SIGNED, 5, ["P2"], n_subjects=2, n_batches=2)
+    samples = pd.Index(["S1", "S2", "S3", "S4", "S5"], dtype=object, name="sample")
+    columns = pd.Index(SIGNED.genes)
+    for part in (sim.X, sim.y, sim.groups, sim.batch):
+        pd.testing.assert_index_equal(part.index, samples)
+    pd.testing.assert_index_equal(sim.X.columns, columns)
+    assert (sim.y.name, sim.y.dtype) == ("y", np.int64)
+    assert sim.groups.tolist() == ["subject_1"] * 3 + ["subject_2"] * 2
+    assert sim.batch.tolist() == [0, 0, 0, 1, 1]
+    assert (sim.groups.name, sim.batch.name) == ("subject", "batch")
+    y = bm.simulate(SIGNED, 5, task="survival").y
+    pd.testing.assert_index_equal(y.index, samples)
+    assert y.dtypes.to_dict() == {"time": np.float64, "event": np.int64}
+    assert sim.edges.to_dict("list") == {
+        "gene": ["a", "b", "b", "c", "d", "d"],
+        "pathway": ["P1", "P1", "P2", "P2", "P2", "P3"],
+        "active": [False, False, True, True, True, False],
+        "sign": [0, 0, 1, 1, -1, 0],
+    }
+    with pytest.raises(AttributeError):
+        sim.y = None

@@ -60,6 +60,17 @@ class TestNogueira:
         assert got.low == pytest.approx(1 / 3 - 1.959964 * (2 / 243) ** 0.5, abs=1e-6)
         assert got.high == pytest.approx(1 / 3 + 1.959964 * (2 / 243) ** 0.5, abs=1e-6)
 
+    def test_by_hand_where_sizes_count(self):
+        # p = 1, 1/2, 0, 0; k/P = 3/8; index = 1 - (2 * 1/4 / 4) / (15/64) = 7/15
+        # phi = 276/225, 292/225; sum of squares 2 (8/225)^2, times 4/2^2
+        got = nogueira(np.array([[1, 0, 0, 0], [1, 1, 0, 0]]))
+        assert got.index == pytest.approx(7 / 15)
+        assert got.variance == pytest.approx(128 / 225**2)
+
+    def test_the_interval_ends_at_1(self):
+        got = nogueira(np.array([[1, 1, 0, 0, 0, 0]] * 4 + [[1, 0, 0, 0, 0, 0]]))
+        assert got.low < got.index < got.high == 1
+
     def test_is_kunchevas_index_for_equal_sizes(self):
         """Mean over pairs of (overlap - k^2/P) / (k - k^2/P), Kuncheva 2007."""
         selected = select_top(np.random.default_rng(1).normal(size=(6, 15)), 4)
@@ -98,6 +109,7 @@ def test_select_top_leaves_out_ties_at_the_limit():
     )
     # the three that are equal rank 2 to 4: none of them is among three
     assert select_top(np.array([[4, 2, 2, 2, 1]]), 3).tolist() == [[True] + [False] * 4]
+    np.testing.assert_array_equal(select_top(effects, 1).sum(axis=1), [1, 1, 0])
     for m in (0, 4):
         with pytest.raises(bm.ArgumentError, match=f"top {m} of 4"):
             select_top(effects, m)
@@ -140,7 +152,7 @@ def test_not_separable_follows_links():
         "C": [f"g{i}" for i in range(2, 11)],
     }
     got = not_separable(bm.Mask.from_sets(sets))
-    assert got.name == "not_separable"
+    assert (got.name, got.dtype) == ("not_separable", "Int64")
     assert got.dropna().to_dict() == {"A": 1, "B": 1, "C": 1, "D": 2, "E": 2}
     assert got["F"] is pd.NA
     stricter = not_separable(bm.Mask.from_sets(sets), threshold=0.81)

@@ -170,7 +170,7 @@ def _check(task, n_samples, n_classes, censoring, correlation, shares) -> None:
 
 
 def _effects(effect, n_active: int) -> np.ndarray:
-    effects = np.asarray(effect if np.ndim(effect) == 0 else list(effect), dtype=float)
+    effects = np.asarray(list(effect) if np.iterable(effect) else effect, dtype=float)
     if effects.ndim and len(effects) != n_active:
         raise ArgumentError(
             f"{len(effects)} effects for {n_active} active pathways",
