@@ -337,7 +337,7 @@ def test_stacked_masks_stand_side_by_side_and_warn_no_second_time():
     dense = pd.DataFrame(np.ones((2, 2)), ["a", "b"], ["p", "q"])
     with pytest.warns(BiomaskWarning):
         full = bm.Mask.from_dense(dense)
-    one = bm.Mask.from_dense(dense.iloc[:, :1] * [[0], [1]])
+    one = bm.Mask.from_dense(pd.DataFrame([[0], [1]], ["a", "b"], ["p"]))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         stacked = stack_masks([full, one, full])
