@@ -136,7 +136,9 @@ def told(error):
 
 
 def test_every_problem_says_what_is_wrong_and_where(tmp_path):
-    content = "gene,pathway,weight\nA,P,1\nB,P\nQ,Q,1\n,P,x\nA,P,2.5\nA, ,1\nA,P,1,1\nA,P,3\n"
+    content = (
+        "gene,pathway,weight\nA,P,1\nB,P\nQ,Q,1\n,P,x\nA,P,2.5\nA, ,1\nA,P,1,1\nA,P,3\n , ,1\n"
+    )
     assert told(refused(tmp_path, content)) == [
         ("E-RAGGED", 3, None, [], "2 fields, expected 3 as in the header"),
         ("E-SELF-LOOP", 4, None, ["Q"], "gene and pathway are both 'Q'"),
@@ -146,6 +148,8 @@ def test_every_problem_says_what_is_wrong_and_where(tmp_path):
         ("E-NAME", 7, None, [], "the pathway is ' ', not a name"),
         ("E-RAGGED", 8, None, [], "4 fields, expected 3 as in the header"),
         ("E-DUPLICATE", 9, None, ["A"], "edge A -> P has weight 3 here and 1 on line 2"),
+        ("E-NAME", 10, None, [], "the gene is ' ', not a name"),
+        ("E-NAME", 10, None, [], "the pathway is ' ', not a name"),
     ]
 
 
