@@ -404,8 +404,11 @@ def test_several_levels_of_names_are_refused(mask):
 
 
 def test_not_finite_values_of_unused_genes_do_not_matter(mask):
-    data = frame("ABZ").assign(Z=np.nan)
+    data = frame("ABYZ").assign(Z=np.nan)
     assert align(mask, data).X.shape == (4, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert align(mask, data.assign(Y=np.inf, Z=-np.inf)).X.shape == (4, 2)
 
 
 def test_text_column_of_a_gene_is_an_error_and_of_no_gene_is_not(mask):
@@ -524,6 +527,12 @@ def test_small_whole_numbers_end_at_two():
 def test_the_range_tells_the_state_where_totals_do_not(low, high, whole, state, advised, few):
     found, advice = state_from(low, high, whole, np.array(few, np.float32))
     assert (found, bool(advice)) == (state, advised)
+
+
+def test_shares_of_a_sample_have_equal_totals():
+    state, advice = state_from(0.25, 0.75, False, np.float32([[0.25, 0.75]] * 3))
+    assert state == "normalised to equal totals, not logged"
+    assert advice
 
 
 def test_whole_numbers_are_neither_negative_nor_broken():
