@@ -520,8 +520,8 @@ def test_names_are_objects_whatever_pandas_makes_of_text():
     with pd.option_context("future.infer_string", True):
         hier = build()
         report = bm.align(hier, data(hier.genes), min_genes=1).report
-    assert hier.genes.dtype == hier.roots.dtype == hier.pathways.dtype == object
-    assert set(report.to_frame().dtypes) == {np.dtype(object)}
+        assert hier.genes.dtype == hier.roots.dtype == hier.pathways.dtype == object
+        assert set(report.to_frame().dtypes) == {np.dtype(object)}
 
 
 def test_a_residual_is_asked_for_or_there():
