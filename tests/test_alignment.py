@@ -708,6 +708,7 @@ def test_match_word_for_word(mask):
     }
     assert matched.report.state == ""
     assert (matched.X.dtypes == np.float32).all()
+    assert matched.X.columns.equals(mask.genes)
     assert (matched.X["A"] == aligned.means["A"]).all()
     assert matched.rules is aligned.rules
     assert matched.means is aligned.means
