@@ -715,6 +715,19 @@ def test_match_word_for_word(mask):
     assert repr(matched.report).splitlines()[-1] == "  dropped (data): 1"
 
 
+def test_a_report_without_entries_shows_itself(mask):
+    report = align(mask, frame("ABCDEFGH")).match(frame("ABCDEFGH", n=2)).report
+    assert report.entries == ()
+    assert report.to_frame().columns.tolist() == ["action", "side", "name", "to", "detail"]
+    assert report.renamed.empty
+    assert repr(report) == (
+        "AlignmentReport\n"
+        "  8 of the mask's 8 genes are in the data (100.0%)\n"
+        "  data: 2 samples x 8 genes, 0 not in the mask\n"
+        "  pathways: 4 of 4 kept"
+    )
+
+
 def test_match_takes_arrays_and_layers(mask):
     aligned = align(mask, frame("ABCD"))
     new = frame("ABCD", seed=1)
