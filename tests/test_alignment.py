@@ -1,5 +1,6 @@
 """align: names decide, nothing is dropped or changed silently, inputs stay as they were."""
 
+import re
 import subprocess
 import sys
 import warnings
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 import biomask as bm
-from biomask.masks.expression import state_of
+from biomask.masks.expression import state_from, state_of
 from biomask.masks.matrices import as_frame
 
 
@@ -42,6 +43,90 @@ def test_align_basics(mask):
 def test_aligned_shows_itself(mask):
     aligned = align(mask, frame("AB"))
     assert repr(aligned) == f"Aligned(4 samples, {aligned.mask!r})"
+
+
+def test_aligned_is_fixed_and_equal_to_itself_alone(mask):
+    aligned, again = align(mask, frame("AB")), align(mask, frame("AB"))
+    with pytest.raises(AttributeError):
+        aligned.mask = mask
+    assert {aligned, again, aligned} == {again, aligned}
+    assert aligned != again
+    assert aligned.modalities == {}
+
+
+def test_report_word_for_word(mask):
+    data = frame(["A", "B", "C", "E", "F", "G", " H", "z", "SEPT2"]).assign(B=2.5)
+    report = align(mask, data, min_genes=3).report
+    state = "logged (values from 0 to 8.71)"
+    assert report.state.startswith("logged (values from 0 to ")
+    state = report.state
+    assert repr(report) == (
+        "AlignmentReport\n"
+        "  7 of the mask's 8 genes are in the data (87.5%)\n"
+        "  data: 4 samples x 9 genes, 2 not in the mask\n"
+        "  pathways: 2 of 4 kept\n"
+        f"  values: {state}\n"
+        "  renamed (data): 1\n"
+        "  note (data): 1\n"
+        "  constant (data): 1\n"
+        "  dropped (pathway): 2\n"
+        "  dropped (gene): 1\n"
+        "  dropped (mask): 1\n"
+        "  dropped (data): 2"
+    )
+    assert list(report.to_frame().itertuples(index=False, name=None)) == [
+        ("renamed", "data", " H", "H", "white space removed"),
+        ("note", "data", "values", "", f"{state}."),
+        ("constant", "data", "B", "", "2.5 in every sample"),
+        ("dropped", "pathway", "P2", "", "1 genes in the data"),
+        ("dropped", "pathway", "P3", "", "1 genes in the data"),
+        ("dropped", "gene", "E", "", "in no kept pathway"),
+        ("dropped", "mask", "D", "", "not in the data"),
+        ("dropped", "data", "z", "", "not in the mask"),
+        ("dropped", "data", "SEPT2", "", "not in the mask"),
+    ]
+    assert report.dropped.index.tolist() == list(range(6))
+    assert report.renamed.values.tolist() == [["renamed", "data", " H", "H", "white space removed"]]
+    assert report.counts.name == "count"
+
+
+def test_one_gene_of_one_is_all():
+    lines = repr(align(bm.Mask.from_sets({"P": ["A"]}), frame("A")).report).splitlines()
+    assert lines[1] == "  1 of the mask's 1 genes are in the data (100.0%)"
+
+
+def test_a_repeated_name_beside_the_mask_is_one_gene_of_the_data(mask):
+    report = align(mask, frame(["A", "B", "z", "z", "", "y"])).report
+    assert report.only_in_data.tolist() == ["z", "y"]
+    assert report.duplicates.index.tolist() == [0]
+
+
+def test_the_page_shows_the_eight_lowest_coverages_in_order():
+    sets = {f"P{i:02d}": [f"g{i}", "x"] for i in range(40)}
+    sets |= {f"P{i:02d}": [f"g{i}", f"h{i}", f"k{i}", "x"] for i in (31, 13)}
+    there = ["x", *(f"g{i}" for i in range(40) if i not in (13, 31))]
+    page = align(bm.Mask.from_sets(sets), frame(there)).report._repr_html_()
+    shown = re.findall(r"<th>(P\d\d)</th>", page)
+    assert shown == ["P13", "P31", "P00", "P01", "P02", "P03", "P04", "P05"]
+    assert "<li>pathways: 40 of 40 kept</li>" in page
+
+
+def test_numbers_beside_symbols_are_what_a_spreadsheet_made_of_them():
+    usual = [f"KRT{i}" for i in range(40)]
+    mask = bm.Mask.from_sets({"P": [*usual, "MARCHF1", "SEPTIN2"]})
+    with pytest.warns(bm.BiomaskWarning) as caught:
+        report = bm.align(mask, frame([*usual, "43891", "99999999"])).report
+    assert report.cause == (
+        "a spreadsheet turned names into dates or numbers (50% of the mask's genes)."
+    )
+    assert report.candidates.values.tolist() == [
+        ["candidate", "data", "43891", "MARCHF1", "converted by a spreadsheet"]
+    ]
+    assert [warning.filename for warning in caught] == [__file__]
+    assert str(caught[0].message) == (
+        "1 names of the data look converted by a spreadsheet: '43891 (MARCHF1)'. Restore them "
+        "from the source, or pass rename={...}; none was guessed."
+    )
 
 
 def test_a_layer_needs_an_anndata(mask):
@@ -124,22 +209,58 @@ def test_pathway_without_a_present_gene_goes_even_at_zero(mask):
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("options", "problem"),
     [
-        {"min_genes": 5, "max_genes": 4},
-        {"min_genes": -1},
-        {"min_overlap": 1.5},
-        {"on_duplicate": "median"},
+        ({"min_genes": 5, "max_genes": 4}, "min_genes=5 and max_genes=4 admit no pathway size"),
+        ({"min_genes": -1}, "min_genes=-1 and max_genes=None admit no pathway size"),
+        ({"min_overlap": 1.5}, "min_overlap must be a share between 0 and 1, received 1.5"),
+        ({"min_overlap": -0.1}, "min_overlap must be a share between 0 and 1, received -0.1"),
+        (
+            {"on_duplicate": "median"},
+            "on_duplicate must be one of ['error', 'first', 'sum', 'mean', 'max'], received "
+            "'median'",
+        ),
     ],
 )
-def test_arguments_are_checked(mask, options):
-    with pytest.raises(bm.ArgumentError, match=next(iter(options))):
+def test_arguments_are_checked(mask, options, problem):
+    with pytest.raises(bm.ArgumentError) as caught:
         align(mask, frame("ABCD"), **options)
+    assert (caught.value.problem, caught.value.code) == (problem, "E-ARGUMENT")
+
+
+def test_the_bounds_of_the_arguments_are_accepted(mask):
+    assert align(mask, frame("ABCDEFGH"), min_overlap=1).mask == mask
+    assert align(mask, frame("AXYZ"), min_overlap=0).mask.genes.tolist() == ["A"]
+    assert align(mask, frame("ABC"), min_genes=3, max_genes=3).mask.pathways.tolist() == ["P1"]
+    assert align(mask, frame("E"), min_genes=0, max_genes=1, min_overlap=0).mask.shape == (1, 1)
+    with pytest.raises(bm.AlignmentError) as caught:
+        align(mask, frame("XYZ"), min_overlap=0)
+    assert caught.value.code == "E-ALIGN-NONE"
+    with pytest.raises(bm.AlignmentError) as caught:
+        align(mask, frame("AB"), min_overlap=0.26)
+    assert caught.value.code == "E-ALIGN-LOW"
+
+
+def test_the_sizes_there_are_are_told(mask):
+    for options, wanted in [
+        ({"min_genes": 4}, "4 to any number of"),
+        ({"min_genes": 4, "max_genes": 7}, "4 to 7"),
+    ]:
+        with pytest.raises(bm.AlignmentError) as caught:
+            align(mask, frame("ABDGH"), **options)  # P1: A and B, P2: D, P4: A, G and H
+        assert caught.value.code == "E-ALIGN-EMPTY"
+        assert caught.value.problem == (
+            f"no pathway has {wanted} genes in the data; the 4 pathways of the mask have 0 to 3"
+        )
 
 
 def test_arguments_swapped(mask):
-    with pytest.raises(bm.ArgumentError, match=r"bm\.align\(mask, data\)"):
+    with pytest.raises(bm.ArgumentError, match=r"bm\.align\(mask, data\)") as caught:
         bm.align(frame("AB"), mask)
+    assert caught.value.code == "E-ARGUMENT"
+    assert caught.value.problem == (
+        "the first argument must be a Mask or a Hierarchy, received DataFrame"
+    )
 
 
 # ------------------------------------------------------------------------ order means nothing
@@ -283,8 +404,11 @@ def test_several_levels_of_names_are_refused(mask):
 
 
 def test_not_finite_values_of_unused_genes_do_not_matter(mask):
-    data = frame("ABZ").assign(Z=np.nan)
+    data = frame("ABYZ").assign(Z=np.nan)
     assert align(mask, data).X.shape == (4, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert align(mask, data.assign(Y=np.inf, Z=-np.inf)).X.shape == (4, 2)
 
 
 def test_text_column_of_a_gene_is_an_error_and_of_no_gene_is_not(mask):
@@ -306,10 +430,53 @@ def test_no_samples(mask):
 
 
 def test_repeated_samples_are_noted(mask):
-    data = frame("ABCD")
-    data.index = ["s", "t", "s", "u"]
+    data = frame("ABCD", n=9)
+    data.index = list("stsuvtuvv")
     notes = align(mask, data).report.to_frame()
-    assert notes[notes["side"] == "sample"]["name"].tolist() == ["'s'"]
+    assert notes[notes["side"] == "sample"].values.tolist() == [
+        ["note", "sample", "'s', 't', 'u' and 1 more", "", "repeated names"]
+    ]
+    data.index = list("abcdefghi")
+    notes = align(mask, data).report.to_frame()
+    assert "sample" not in set(notes["side"])
+
+
+def test_constant_takes_two_samples(mask):
+    data = frame("ABCD", n=2).assign(D=4.0)
+    assert align(mask, data).report.constant.values.tolist() == [
+        ["constant", "data", "D", "", "4 in every sample"]
+    ]
+    assert align(mask, data.iloc[:1]).report.constant.empty
+
+
+def test_values_that_are_not_used_are_noted(mask):
+    data = as_anndata(frame("ABCD"), np.asarray)
+    data.layers["other"] = data.X + 1
+    assert ".raw" not in set(align(mask, data).report.to_frame()["name"])
+    data.raw = data.copy()
+    for layer, used in [(None, ".X"), ("other", "layer 'other'")]:
+        notes = align(mask, data, layer=layer).report.to_frame()
+        assert notes[notes["name"] == ".raw"].values.tolist() == [
+            ["note", "data", ".raw", "", f"not used; the values are {used}"]
+        ]
+
+
+def test_the_totals_of_two_hundred_samples_are_looked_at(mask):
+    values = frame("ABCDEFGH", n=202).to_numpy()
+    values *= 1000 / values.sum(axis=1, keepdims=True)
+    values[200:] *= 1.5
+    data = pd.DataFrame(values, columns=list("ABCDEFGH"))
+    state = "normalised to equal totals, not logged"
+    with pytest.warns(bm.BiomaskWarning) as caught:
+        assert bm.align(mask, data, min_genes=1).report.state == state
+    assert [warning.filename for warning in caught] == [__file__]
+    assert str(caught[0].message) == (
+        f"the values look like this: {state}. Log them (log1p) unless this is what you want."
+    )
+    values[199] *= 1.5
+    with pytest.warns(bm.BiomaskWarning):
+        report = bm.align(mask, pd.DataFrame(values, columns=data.columns), min_genes=1).report
+    assert report.state.startswith("not logged (values from 0 to ")
 
 
 # ------------------------------------------------------------------------ state of the values
@@ -327,6 +494,7 @@ def test_two_samples_cannot_show_a_normalisation():
     ("totals", "state"),
     [
         ([1000, 1000.3, 1000.9], "normalised to equal totals, not logged"),  # .09 % apart
+        ([999.5, 1000, 1000.5], "normalised to equal totals, not logged"),  # .1 %
         ([1000, 1000.3, 1001.1], "not logged (values from 0 to 501)"),  # .11 %
     ],
 )
@@ -338,6 +506,40 @@ def test_totals_are_equal_to_a_thousandth(totals, state):
 def test_small_whole_numbers_end_at_two():
     assert state_of(np.float32([[0, 2]]), np.float32([[0, 2]]))[0].startswith("small whole numbers")
     assert state_of(np.float32([[0, 3]]), np.float32([[0, 3]]))[0].startswith("raw counts")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "whole", "state", "advised"),
+    [
+        (-0.1, 9, False, "centred or scaled (negative values)", False),
+        (-1, 2, True, "centred or scaled (negative values)", False),
+        (0, 2, True, "small whole numbers (0, 1, 2)", False),
+        (0, 3, True, "raw counts (whole numbers)", True),
+        (0, 1, False, "on a unit scale (values from 0 to 1)", False),
+        (0, 1.01, False, "logged, perhaps twice (values from 0 to 1.01)", False),
+        (0, 2.4, False, "logged, perhaps twice (values from 0 to 2.4)", False),
+        (0, 2.41, False, "logged (values from 0 to 2.41)", False),
+        (0, 30, False, "logged (values from 0 to 30)", False),
+        (0, 30.1, False, "not logged (values from 0 to 30.1)", True),
+    ],
+)
+@pytest.mark.parametrize("few", [[[0.5, 1]], [[0, 0]] * 3, [[1, np.inf]] * 3])
+def test_the_range_tells_the_state_where_totals_do_not(low, high, whole, state, advised, few):
+    found, advice = state_from(low, high, whole, np.array(few, np.float32))
+    assert (found, bool(advice)) == (state, advised)
+
+
+def test_shares_of_a_sample_have_equal_totals():
+    state, advice = state_from(0.25, 0.75, False, np.float32([[0.25, 0.75]] * 3))
+    assert state == "normalised to equal totals, not logged"
+    assert advice
+
+
+def test_whole_numbers_are_neither_negative_nor_broken():
+    for values, whole in [([0, 1, 2], True), ([0, 1, 1.5], False), ([-1, 0, 2], False)]:
+        state, advice = state_of(np.float32([values]), np.float32([values]))
+        assert state.startswith("small whole numbers") == whole
+        assert advice == ""
 
 
 # ------------------------------------------------------------------------ kinds of matrices
@@ -485,6 +687,82 @@ def test_match_keeps_the_rules(mask):
     strict = align(mask, frame("AB"))
     with pytest.raises(bm.AlignmentError, match="several columns"):
         strict.match(pd.DataFrame([[2.0, 3.0, 4.0]], columns=["B", "A", "A "]))
+
+
+def test_match_word_for_word(mask):
+    aligned = align(mask, frame("ABCDEFGH"))
+    matched = aligned.match(frame(["B", " C", "D", "E", "F", "G", "H", "q"]), fill="train_mean")
+    assert list(matched.report.to_frame().itertuples(index=False, name=None)) == [
+        ("renamed", "data", " C", "C", "white space removed"),
+        ("filled", "data", "A", "", "mean of the first data"),
+        ("dropped", "mask", "A", "", "not in the data"),
+        ("dropped", "data", "q", "", "not in the mask"),
+    ]
+    assert matched.report.counts.to_dict() == {
+        "samples": 4,
+        "matched": 7,
+        "only_in_mask": 1,
+        "only_in_data": 1,
+        "pathways": 4,
+        "pathways_kept": 4,
+    }
+    assert matched.report.state == ""
+    assert (matched.X.dtypes == np.float32).all()
+    assert matched.X.columns.equals(mask.genes)
+    assert (matched.X["A"] == aligned.means["A"]).all()
+    assert matched.rules is aligned.rules
+    assert matched.means is aligned.means
+    assert repr(matched.report).splitlines()[-1] == "  dropped (data): 1"
+
+
+def test_a_report_without_entries_shows_itself(mask):
+    report = align(mask, frame("ABCDEFGH")).match(frame("ABCDEFGH", n=2)).report
+    assert report.entries == ()
+    assert report.to_frame().columns.tolist() == ["action", "side", "name", "to", "detail"]
+    assert report.renamed.empty
+    assert repr(report) == (
+        "AlignmentReport\n"
+        "  8 of the mask's 8 genes are in the data (100.0%)\n"
+        "  data: 2 samples x 8 genes, 0 not in the mask\n"
+        "  pathways: 4 of 4 kept"
+    )
+
+
+def test_match_takes_arrays_and_layers(mask):
+    aligned = align(mask, frame("ABCD"))
+    new = frame("ABCD", seed=1)
+    found = aligned.match(new.to_numpy()).X
+    np.testing.assert_array_equal(found, new.astype(np.float32))
+    data = as_anndata(new, np.asarray)
+    data.layers["other"] = new.to_numpy() + 1
+    other = aligned.match(data, layer="other").X
+    np.testing.assert_array_equal(other, (new + 1).astype(np.float32))
+    np.testing.assert_array_equal(aligned.match(data).X, found)
+
+
+def test_match_takes_two_ways_to_fill(mask):
+    aligned = align(mask, frame("ABCD"))
+    with pytest.raises(bm.ArgumentError) as caught:
+        aligned.match(frame("ABCD"), fill="mean")
+    assert caught.value.code == "E-ARGUMENT"
+    assert caught.value.problem == "fill must be None or 'train_mean', received 'mean'"
+
+
+def test_repeats_are_merged_in_double_precision(mask):
+    data = pd.DataFrame([[1e8, 1.0, -1e8, 5.5]], columns=["A", "A", "A", "B"])
+    assert align(mask, data, on_duplicate="sum").X.iloc[0].tolist() == [1, 5.5]
+    aligned = align(mask, frame("AB"), on_duplicate="mean")
+    matched = aligned.match(data)
+    assert matched.X.iloc[0].tolist() == [np.float32(1 / 3), 5.5]
+    assert matched.report.duplicates.values.tolist() == [
+        [
+            "merged",
+            "data",
+            "A",
+            "",
+            "mean of 'A' at column 1, 'A' at column 2, 'A' at column 3",
+        ]
+    ]
 
 
 def test_match_refuses_nan(mask):

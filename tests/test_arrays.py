@@ -249,3 +249,196 @@ def test_unsorted_and_unaligned_parts_are_read(tmp_path):
         for name, raw in members.items():
             archive.writestr(name, raw[:8] + bytes([raw[8] + 1]) + raw[9:127] + b" \n" + raw[128:])
     assert bm.read_matrix(path).to_dense().to_numpy().tolist() == [[1, 0], [0, 1], [1, 0]]
+
+
+# ------------------------------------------------------------------------ everything that is told
+
+
+def told(error):
+    return error.code, error.column, error.problem
+
+
+@pytest.mark.parametrize(
+    ("arrays", "expected"),
+    [
+        (
+            {"genes": GENES},
+            ("E-NPZ", None, "expected one matrix beside genes and pathways, found none"),
+        ),
+        (
+            {"b": DENSE, "a": DENSE, "genes": GENES},
+            ("E-NPZ", None, "expected one matrix beside genes and pathways, found ['a', 'b']"),
+        ),
+        (
+            {"a": DENSE[0]},
+            (
+                "E-MASK-SHAPE",
+                None,
+                "a mask needs a 2-D matrix of genes x pathways, found shape (3,)",
+            ),
+        ),
+        (
+            {"a": DENSE == 1, "genes": np.ones(4, bool)},
+            ("E-NPZ", "genes", "genes must be a 1-D array of text, found bool of shape (4,)"),
+        ),
+        (
+            {"a": DENSE, "pathways": np.ones((1, 3), int)},
+            (
+                "E-NPZ",
+                "pathways",
+                "pathways must be a 1-D array of text, found int64 of shape (1, 3)",
+            ),
+        ),
+        (
+            {"a": DENSE, "pathways": np.array([b"\xff", b"b", b"c"])},
+            (
+                "E-NPZ",
+                "pathways",
+                "pathways holds text that is damaged: 'utf-8' codec can't decode byte 0xff in "
+                "position 0: invalid start byte",
+            ),
+        ),
+        (
+            {"a": DENSE.astype(str)},
+            ("E-MASK-VALUE", None, "a mask must hold numbers, found dtype <U21"),
+        ),
+        (
+            {"a": np.full((1, 1), None)},
+            (
+                "E-PICKLE",
+                None,
+                "member 'a.npy': the array holds Python objects (pickle), which may run code; not "
+                "opened",
+            ),
+        ),
+        (
+            {"a": DENSE * 2, "genes": ["A", "B", "C"]},
+            ("E-MASK-NAMES", None, "the matrix has 4 genes, but 3 gene names were given"),
+        ),
+    ],
+    ids=["none", "two", "1-D", "bool", "2-D names", "bytes", "text", "objects", "few names"],
+)
+def test_what_is_wrong_with_an_array_is_told(tmp_path, arrays, expected):
+    np.savez(tmp_path / "m.npz", **arrays)
+    assert told(refused(tmp_path / "m.npz")) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"format": np.array("dia")},
+            ("E-NPZ", None, "sparse format 'dia' is not one of csc, csr, coo"),
+        ),
+        (
+            {"data": None, "indptr": None, "shape": None},
+            ("E-NPZ", None, "the file lacks data, indptr, shape"),
+        ),
+        (
+            {"indices": np.zeros((5, 1), int)},
+            (
+                "E-NPZ",
+                "indices",
+                "indices must be a 1-D array of whole numbers, found int64 of shape (5, 1)",
+            ),
+        ),
+        ({"indptr": np.array([-1, 2, 4, 4, 5])}, ("E-NPZ", "indptr", "indptr holds -1")),
+        (
+            {"data": np.array(["1"] * 5)},
+            ("E-MASK-VALUE", None, "a mask must hold numbers, found dtype <U1"),
+        ),
+    ],
+    ids=["format", "parts", "2-D", "negative", "text"],
+)
+def test_what_is_wrong_with_a_part_of_a_sparse_matrix_is_told(tmp_path, changes, expected):
+    path = save_sparse(tmp_path / "m.npz", sparse.csr_array(DENSE))
+    assert told(refused(altered(path, **changes))) == expected
+
+
+@pytest.mark.parametrize("huge", [5, 2**63 - 1])
+def test_a_place_beyond_the_matrix_is_damage(tmp_path, huge):
+    path = save_sparse(tmp_path / "m.npz", sparse.csr_array(DENSE))
+    error = refused(altered(path, indices=np.array([0, 2, 1, 1, huge])))
+    assert (error.code, error.column) == ("E-NPZ", None)
+    assert error.problem.startswith("the sparse matrix is damaged: ")
+
+
+@pytest.mark.parametrize("layout", ["csc", "csr", "coo"])
+def test_stored_zeros_are_no_edges_and_need_no_weights(tmp_path, layout):
+    matrix = sparse.coo_array(([1.0, 0.0, 1.0], ([0, 1, 1], [0, 0, 1])), shape=(2, 3))
+    path = save_sparse(tmp_path / "m.npz", matrix.asformat(layout))
+    mask = bm.read_matrix(path)
+    assert mask.n_edges == 2
+    assert mask.to_dense().to_numpy().tolist() == [[1, 0, 0], [0, 1, 0]]
+    assert mask.report.iloc[:, :3].to_numpy().tolist() == [
+        ["generated names", "genes", "gene_0 to gene_1"],
+        ["generated names", "pathways", "pathway_0 to pathway_2"],
+    ]
+
+
+@pytest.mark.parametrize("layout", ["csc", "csr", "coo"])
+def test_a_sparse_matrix_without_an_edge(tmp_path, layout):
+    path = save_sparse(tmp_path / "m.npz", sparse.coo_array((2, 3)).asformat(layout))
+    expected = ("E-MASK-EMPTY", None, "no connection in a mask of 2 genes x 3 pathways")
+    assert told(refused(path)) == expected
+
+
+@pytest.mark.parametrize("layout", ["csc", "coo"])
+def test_the_longest_side_of_a_sparse_matrix(tmp_path, monkeypatch, layout):
+    path = save_sparse(tmp_path / "m.npz", sparse.coo_array(DENSE).asformat(layout))
+    monkeypatch.setattr("biomask.masks.arrays._LONGEST", 4)
+    assert bm.read_matrix(path).shape == (4, 3)
+    monkeypatch.setattr("biomask.masks.arrays._LONGEST", 3)
+    expected = ("E-NPZ", None, "shape must be two numbers from 1 to 3, found [4, 3]")
+    assert told(refused(path)) == expected
+
+
+def npy(shape, descr="<i8", content=b""):
+    """An array file whose header says this."""
+    file = io.BytesIO()
+    header = {"shape": shape, "fortran_order": False, "descr": descr}
+    np.lib.format.write_array_header_1_0(file, header)
+    return file.getvalue() + content
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (
+            npy((), content=bytes(8)),
+            ("E-MASK-SHAPE", "a mask needs a 2-D matrix of genes x pathways, found shape ()"),
+        ),
+        (npy((0, 3)), ("E-MASK-EMPTY", "no connection in a mask of 0 genes x 3 pathways")),
+        (
+            npy((-4, -3), content=bytes(96)),
+            (
+                "E-TRUNCATED",
+                "the array is truncated or damaged: 96 bytes of 96 for shape (-4, -3)",
+            ),
+        ),
+        (
+            npy((4, 3), "|S0"),
+            ("E-TRUNCATED", "the array is truncated or damaged: 0 bytes of 0 for shape (4, 3)"),
+        ),
+        (
+            npy((4, 3), content=bytes(95)),
+            ("E-TRUNCATED", "the array is truncated or damaged: 95 bytes of 96 for shape (4, 3)"),
+        ),
+        (
+            npy((4, 3), "|O", bytes(96)),
+            (
+                "E-PICKLE",
+                "the array holds Python objects (pickle), which may run code; not opened",
+            ),
+        ),
+        (
+            b"\x93NUMPY\x03\x00" + bytes(99),
+            ("E-NPY", "the header of the array is damaged ((3, 0))"),
+        ),
+    ],
+    ids=["0-D", "no rows", "negative", "of nothing", "short", "objects", "version 3"],
+)
+def test_a_header_that_does_not_fit_is_told(tmp_path, raw, expected):
+    (tmp_path / "m.npy").write_bytes(raw)
+    error = refused(tmp_path / "m.npy")
+    assert (error.code, error.problem, error.column) == (*expected, None)

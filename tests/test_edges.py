@@ -126,3 +126,113 @@ def test_empty_lines_are_counted_and_an_empty_table_is_refused(tmp_path):
         assert refused(tmp_path, content).code == "E-EMPTY"
     with pytest.raises(ReadError, match="no rows"):
         bm.read_edges(pd.DataFrame({"gene": [], "pathway": []}))
+
+
+# ------------------------------------------------------------------------ everything that is told
+
+
+def told(error):
+    return [(p.code, p.line, p.column, p.genes, p.problem) for p in error.problems]
+
+
+def test_every_problem_says_what_is_wrong_and_where(tmp_path):
+    content = (
+        "gene,pathway,weight\nA,P,1\nB,P\nQ,Q,1\n,P,x\nA,P,2.5\nA, ,1\nA,P,1,1\nA,P,3\n , ,1\n"
+    )
+    assert told(refused(tmp_path, content)) == [
+        ("E-RAGGED", 3, None, [], "2 fields, expected 3 as in the header"),
+        ("E-SELF-LOOP", 4, None, ["Q"], "gene and pathway are both 'Q'"),
+        ("E-NAME", 5, None, [], "the gene is '', not a name"),
+        ("E-WEIGHT", 5, None, [], "the weight is 'x', not a finite number"),
+        ("E-DUPLICATE", 6, None, ["A"], "edge A -> P has weight 2.5 here and 1 on line 2"),
+        ("E-NAME", 7, None, [], "the pathway is ' ', not a name"),
+        ("E-RAGGED", 8, None, [], "4 fields, expected 3 as in the header"),
+        ("E-DUPLICATE", 9, None, ["A"], "edge A -> P has weight 3 here and 1 on line 2"),
+        ("E-NAME", 10, None, [], "the gene is ' ', not a name"),
+        ("E-NAME", 10, None, [], "the pathway is ' ', not a name"),
+    ]
+
+
+def test_a_row_of_a_frame_with_three_faults_is_told_three_times():
+    frame = pd.DataFrame([["A", "P", 1], [np.True_, None, None]], columns=list("abc"), dtype=object)
+    with pytest.raises(ReadError) as caught:
+        bm.read_edges(frame.set_axis(["gene", "pathway", "weight"], axis=1))
+    assert told(caught.value) == [
+        ("E-NAME", 2, None, [], f"the gene is {np.True_!r}, not a name"),
+        ("E-NAME", 2, None, [], "the pathway is None, not a name"),
+        ("E-WEIGHT", 2, None, [], "the weight is None, not a finite number"),
+    ]
+    assert {problem.file for problem in caught.value.problems} == {"DataFrame"}
+
+
+def test_wrong_columns_are_named_with_their_line(tmp_path):
+    for header, name, times in [
+        ("gene,pathway,Gene", "gene", 2),
+        ("pathway,gene,pathway,Pathway", "pathway", 3),
+        ("source,target,weight,Weight", "weight", 2),
+    ]:
+        problem = f"column {name!r} occurs {times} times"
+        error = refused(tmp_path, f"\n{header}\n" + "A," * header.count(",") + "B\n")
+        assert told(error) == [("E-COLUMN", 2, name, [], problem)]
+    for columns in (["gene", "source"], ["pathway", "target"], ["Gene", "source"]):
+        with pytest.raises(ReadError) as caught:
+            bm.read_edges(pd.DataFrame([["A", "P"]], columns=columns))
+        problem = f"the columns must be gene and pathway, or source and target; found {columns}"
+        assert told(caught.value) == [("E-COLUMN", None, None, [], problem)]
+        assert caught.value.file == "DataFrame"
+
+
+def test_other_columns_may_occur_twice(tmp_path):
+    mask = read(tmp_path, "x,gene,x,pathway,gene id\n1,A,2,P,3\n1,A,2,Q,3\n")
+    assert mask.to_sets() == {"P": ["A"], "Q": ["A"]}
+    assert mask.report.iloc[:, :3].to_numpy().tolist() == [
+        ["ignored column", name, "not gene, pathway or weight"] for name in ("x", "x", "gene id")
+    ]
+
+
+def test_the_report_has_columns_then_lines_then_edges(tmp_path):
+    content = "gene,pathway,weight,x\nA,P,0,\n\nA,P,0,\nB,P,2,\n"
+    assert read(tmp_path, content).report.fillna(-1).to_numpy().tolist() == [
+        ["ignored column", "x", "not gene, pathway or weight", -1],
+        ["skipped empty lines", "file", "1 lines", 3],
+        ["skipped edge", "A -> P", "its weight is 0", 2],
+        ["kept once", "A -> P", "also on line 2", 4],
+    ]
+
+
+def test_without_weights_a_repeat_is_a_repeat_whatever_its_weight(tmp_path):
+    mask = read(tmp_path, "gene,pathway,weight\nA,P,2\nA,P,nonsense\nA,Q,0\n", weighted=False)
+    assert mask.to_dense().to_numpy().tolist() == [[1, 1]]
+    assert not mask.weighted
+    assert mask.report.fillna(-1).to_numpy().tolist() == [
+        ["ignored column", "weight", "weighted=False", -1],
+        ["kept once", "A -> P", "also on line 2", 3],
+    ]
+
+
+def test_numbers_of_a_frame_are_names_and_weights():
+    frame = pd.DataFrame({"gene": [7157, 472], "pathway": ["P", "P"], "weight": [0.5, -3]})
+    mask = bm.read_edges(frame)
+    assert mask.genes.tolist() == ["7157", "472"]
+    assert mask.edge_values.tolist() == [0.5, -3]
+    assert bm.read_edges(frame.drop(columns="weight")).edge_values.tolist() == [1, 1]
+
+
+def test_edges_that_make_no_mask_are_refused_with_the_file(tmp_path):
+    error = refused(tmp_path, "gene,pathway,weight\nA,P,0\nB,Q,0\n")
+    problem = "no connection in a mask of 2 genes x 2 pathways"
+    assert told(error) == [("E-MASK-EMPTY", None, None, [], problem)]
+    error = refused(tmp_path, "gene,pathway\n")
+    assert told(error) == [("E-EMPTY", None, None, [], "the table has a header and no rows")]
+
+
+def test_edges_in_another_encoding(tmp_path):
+    mask = read(tmp_path, "gene,pathway\nA,Größe\n".encode("latin-1"), encoding="latin-1")
+    assert mask.to_sets() == {"Größe": ["A"]}
+
+
+def test_what_to_do_with_self_loops_is_one_of_two(tmp_path):
+    with pytest.raises(ArgumentError) as caught:
+        read(tmp_path, CLEAN, on_self_loop=True)
+    assert caught.value.problem == "on_self_loop must be 'error' or 'keep', received True"
+    assert caught.value.code == "E-ARGUMENT"

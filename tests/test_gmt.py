@@ -97,6 +97,176 @@ def test_problems_of_different_kinds_are_reported_together(tmp_path):
     assert [p.code for p in error.problems] == ["E-GMT-TABS", "E-GMT-EMPTY", "E-GMT-NAME"]
 
 
+# ------------------------------------------------------------------------ everything that is told
+
+
+def told(error):
+    return [(p.code, p.line, p.genes, p.problem) for p in error.problems]
+
+
+def rows(mask):
+    return [tuple(row) for row in mask.report.fillna(-1).to_numpy().tolist()]
+
+
+def test_every_problem_says_what_is_wrong_and_where(tmp_path):
+    content = f"{'x' * 41}\nA\td\tG1\n \td\tG1\nB\tonly text\nC\td\t\t\n"
+    assert told(refused(tmp_path, content)) == [
+        ("E-GMT-TABS", 1, [], f"no tab in the line, which starts with '{'x' * 40}'"),
+        ("E-GMT-NAME", 3, [], "a gene set without a name"),
+        ("E-GMT-EMPTY", 4, [], "gene set 'B' has no genes (fewer than three fields)"),
+        ("E-GMT-EMPTY", 5, [], "gene set 'C' has no genes (fewer than three fields)"),
+    ]
+
+
+def test_a_file_without_sets_says_so(tmp_path):
+    assert told(refused(tmp_path, "\n \t\n")) == [("E-EMPTY", None, [], "no gene set in the file")]
+
+
+def test_sets_without_genes_alone_make_no_mask(tmp_path):
+    error = refused(tmp_path, "A\td\n", on_empty="keep")
+    problem = "no connection in a mask of 0 genes x 1 pathways"
+    assert told(error) == [("E-MASK-EMPTY", None, [], problem)]
+
+
+def test_a_repeated_name_says_where_it_was_and_which_genes_differ(tmp_path):
+    content = "A\td\tG1\tG2\nB\td\tG1\nA\td\tG2\tG3\nA\td\tG3\tG2\nA\td\tG4\n"
+    problem = "gene set 'A' is on line 1 too, with other genes"
+    assert told(refused(tmp_path, content)) == [
+        ("E-GMT-DUPLICATE", 3, ["G1", "G3"], problem),  # line 4 has the genes of line 3
+        ("E-GMT-DUPLICATE", 5, ["G1", "G2", "G4"], problem),
+    ]
+
+
+REPEATED = "A\tone\tG1\tG2\nA\ttwo\tG2\tG3\tG4\nA\ttwo\tG4\tG3\tG2\nA\tone\tG5\n"
+LEFT_OUT = "the description 'two' of line"
+
+
+@pytest.mark.parametrize(
+    ("how", "sets", "texts", "report"),
+    [
+        (
+            "first",
+            {"A": ["G1", "G2"]},
+            ["one"],
+            [
+                (
+                    "dropped repeated set",
+                    "A",
+                    f"line 1 was kept; 2 genes only here; {LEFT_OUT} 2 was left out",
+                    2,
+                ),
+                ("kept once", "A", "line 2 has the same genes", 3),
+                ("dropped repeated set", "A", "line 1 was kept; 1 genes only here", 4),
+            ],
+        ),
+        (
+            "union",
+            {"A": ["G1", "G2", "G3", "G4", "G5"]},
+            ["one"],
+            [
+                (
+                    "merged sets",
+                    "A",
+                    f"line 1 has this name and other genes; {LEFT_OUT} 2 was left out",
+                    2,
+                ),
+                ("kept once", "A", "line 2 has the same genes", 3),
+                ("merged sets", "A", "line 1 has this name and other genes", 4),
+            ],
+        ),
+        (
+            "rename",
+            {"A": ["G1", "G2"], "A (2)": ["G2", "G3", "G4"], "A (3)": ["G5"]},
+            ["one", "two", "one"],
+            [
+                ("renamed set", "A", "to 'A (2)'; line 1 has it", 2),
+                ("kept once", "A", "line 2 has the same genes", 3),
+                ("renamed set", "A", "to 'A (3)'; line 1 has it", 4),
+            ],
+        ),
+    ],
+)
+def test_what_becomes_of_a_repeat_is_reported(tmp_path, how, sets, texts, report):
+    mask = read(tmp_path, REPEATED, on_duplicate=how)
+    assert mask.to_sets() == sets
+    assert mask.descriptions.tolist() == texts
+    assert rows(mask) == report
+
+
+def test_a_repeat_of_the_merged_set_is_kept_once(tmp_path):
+    content = "A\td\tG1\nA\td\tG2\nA\te\tG1\tG2\n"
+    mask = read(tmp_path, content, on_duplicate="union")
+    assert mask.to_sets() == {"A": ["G1", "G2"]}
+    assert rows(mask)[1:] == [
+        (
+            "kept once",
+            "A",
+            "line 1 has the same genes; the description 'e' of line 3 was left out",
+            3,
+        )
+    ]
+
+
+def test_the_report_of_a_file_with_every_oddity(tmp_path):
+    content = "A\td\tG2\t\tG1\t \tG2\tG3\tG1\tG2\n\nB\td\t\nC\td\tG1\t\t\n\n"
+    mask = read(tmp_path, content, on_empty="keep")
+    assert mask.to_sets() == {"A": ["G2", "G1", "G3"], "B": [], "C": ["G1"]}
+    assert mask.genes.tolist() == ["G2", "G1", "G3"]
+    assert rows(mask) == [
+        ("skipped empty lines", "file", "2 lines", 2),
+        ("ignored trailing tabs", "file", "2 lines", 3),
+        ("skipped empty field", "A", "2 between the genes", 1),
+        ("kept once", "G2", "listed 3 times in 'A'", 1),
+        ("kept once", "G1", "listed 2 times in 'A'", 1),
+        ("kept empty set", "B", "no genes", 3),
+    ]
+
+
+def test_genes_of_a_repeat_that_was_left_out_leave_no_row(tmp_path):
+    content = "A\td\tG1\nA\td\tG2\tG3\nB\td\tG4\tG1\n"
+    mask = read(tmp_path, content, on_duplicate="first")
+    assert mask.genes.tolist() == ["G1", "G4"]
+    assert mask.to_dense().to_numpy().tolist() == [[1, 1], [0, 1]]
+
+
+@pytest.mark.filterwarnings("error::biomask.BiomaskWarning")
+@pytest.mark.parametrize(("suspects", "others"), [(2, 0), (3, 3), (0, 4)])
+def test_few_descriptions_that_are_genes_are_no_reason_to_warn(tmp_path, suspects, others):
+    sets = [f"S{i}\tG{i}\tG0\tG{i + 1}" for i in range(suspects)]
+    sets += [f"O{i}\ttext\tG0\tO{i}" for i in range(others)]
+    read(tmp_path, "\n".join(sets))
+
+
+def test_a_missing_description_column_is_told_where_the_file_is_read(tmp_path):
+    sets = [f"S{i}\tG{i}\tG0\tG{i + 1}" for i in range(3)]
+    sets += [f"O{i}\ttext\tG0\tO{i}" for i in range(2)]
+    (tmp_path / "sets.gmt").write_text("\n".join(sets))
+    with pytest.warns(BiomaskWarning) as caught:
+        bm.read_gmt(tmp_path / "sets.gmt")
+    assert [warning.filename for warning in caught] == [__file__]
+    assert str(caught[0].message).startswith(
+        f"{tmp_path}/sets.gmt: the descriptions of 3 of 5 sets, such as 'G0', are genes of other "
+        "sets. "
+    )
+
+
+def test_choices_are_listed(tmp_path):
+    with pytest.raises(ArgumentError) as caught:
+        read(tmp_path, CLEAN, on_duplicate="last")
+    assert caught.value.code == "E-ARGUMENT"
+    assert caught.value.problem == (
+        "on_duplicate must be one of 'error', 'first', 'union', 'rename', received 'last'"
+    )
+    with pytest.raises(ArgumentError) as caught:
+        read(tmp_path, CLEAN, on_empty="drop")
+    assert caught.value.problem == "on_empty must be one of 'error', 'keep', received 'drop'"
+
+
+def test_another_encoding(tmp_path):
+    mask = read(tmp_path, "Größe\td\tG1\n".encode("latin-1"), encoding="latin-1")
+    assert mask.to_sets() == {"Größe": ["G1"]}
+
+
 # ------------------------------------------------------------------------ the readers of others
 
 FILES = datasets.__path__[0] + "/files/"

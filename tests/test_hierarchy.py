@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import warnings
 
 import networkx as nx
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import biomask as bm
+from biomask.masks.notes import Note
 from biomask.masks.packing import hierarchy_from_config, hierarchy_to_config
 
 # R (a-g) is made of A (a-d), B (e, f) and C (a, b); A is made of C and D (c). So B is a branch cut
@@ -299,6 +301,88 @@ def test_masks_that_are_no_chain(chain, problem):
     assert caught.value.code == "E-HIERARCHY-CHAIN"
 
 
+@pytest.mark.parametrize(
+    ("chain", "told"),
+    [
+        (masks({"p": "a", "q": ""}), "0 of the hierarchy: units have no edge: 'q'"),
+        (
+            [bm.Mask.from_sets({"p": "a"}, genes="abc")],
+            "0 of the hierarchy: nothing reads some rows: 'b', 'c'",
+        ),
+        (
+            [*masks({"p": "a"}), *masks({"r": "q"})],
+            "1 of the hierarchy: its rows are not the columns of the mask before, in their order",
+        ),
+        (
+            masks({"p": "a", "q": "b", "t": "c"}, {"q": "q", "r": "p", "t": "t"}),
+            "1 of the hierarchy: carried columns must come last: 'q', 't'",
+        ),
+        (
+            masks({"p": "a", "q": "b"}, {"q": "q", "p": "p"}),
+            "1 of the hierarchy: it computes no unit",
+        ),
+        (
+            masks({"p": "a", "q": "b", "t": "c"}, {"r": "p", "q": "pq", "t": "pt"}),
+            "1 of the hierarchy: a carried column has one edge, from itself: 'q', 't'",
+        ),
+        (
+            masks({"p": "a", "q": "b"}, {"r": "pq", "q": ""}),
+            "1 of the hierarchy: a carried column has one edge, from itself",
+        ),
+        (
+            masks({"p": "a"}, {"r": "p"}, {"s": "r"}, {"r": "s"}),
+            "3 of the hierarchy: units are computed a second time: 'r'",
+        ),
+        (
+            masks({"p": "a"}, {"r": "p"}, {"s": "r", "p": ""}),
+            "2 of the hierarchy: units are computed a second time: 'p'",
+        ),
+        (
+            masks({"p": "a", "q": "b"}, {"r": "p", "t": "q"}, {"s": "r", "t": "t"}),
+            "2 of the hierarchy: the mask before computes units that no unit here reads: 't'",
+        ),
+        (
+            masks({"p": "a", "q": "b"}, {"r": "p", "t": "q"}, {"s": "r"}),
+            "2 of the hierarchy: nothing reads some rows: 't'",
+        ),
+    ],
+)
+def test_the_mask_that_breaks_a_chain_is_named(chain, told):
+    with pytest.raises(bm.MaskError) as caught:
+        bm.Hierarchy(chain)
+    assert caught.value.problem == f"mask {told}"
+    assert caught.value.code == "E-HIERARCHY-CHAIN"
+
+
+def test_what_a_chain_is_made_of_is_told():
+    mask, weighted = bm.Mask.from_sets({"p": "a"}), bm.Mask.from_dense([[2.0]], weighted=True)
+    for chain, kinds in [([], []), ([mask, "x"], ["Mask", "str"]), ([mask, 1], ["Mask", "int"])]:
+        with pytest.raises(bm.ArgumentError) as caught:
+            bm.Hierarchy(chain)
+        assert caught.value.code == "E-ARGUMENT"
+        assert caught.value.problem == (
+            f"a hierarchy is made of one or more Masks, received {kinds}"
+        )
+    with pytest.raises(bm.MaskError) as caught:
+        bm.Hierarchy([mask, weighted])
+    assert caught.value.code == "E-HIERARCHY-CHAIN"
+    assert caught.value.problem == "mask 1 of the hierarchy: it has weights"
+
+
+def test_units_may_be_carried_past_several_masks():
+    chain = masks(
+        {"p": "a", "q": "b", "u": "c"},
+        {"r": "p", "q": "q", "u": "u"},
+        {"s": "r", "q": "q", "u": "u"},
+        {"t": "sq", "u": "u"},
+    )
+    hier = bm.Hierarchy(iter(chain))
+    assert [hier.n_carried(i) for i in range(4)] == [0, 2, 2, 1]
+    assert hier.n_edges == 3 + 1 + 1 + 2
+    assert hier.roots.tolist() == ["t", "u"]
+    assert hier.table["depth"].to_dict() == {"p": 4, "q": 2, "u": 1, "r": 3, "s": 2, "t": 1}
+
+
 def test_a_chain_needs_masks_without_weights():
     with pytest.raises(bm.ArgumentError, match="one or more Masks"):
         bm.Hierarchy([])
@@ -315,7 +399,9 @@ def test_value():
     assert hier != build(max_depth=2)
     assert hier != "hierarchy"
     assert hier.digest != build({**SETS, "D": "b"}).digest
-    assert repr(hier).startswith("Hierarchy(9 -> 6 -> 1 -> 1 units, 16 edges, 2 roots, digest ")
+    assert repr(hier) == (
+        f"Hierarchy(9 -> 6 -> 1 -> 1 units, 16 edges, 2 roots, digest {hier.digest[:8]})"
+    )
     assert list(hier) == list(hier.masks)
     assert hier[-1] is hier.masks[2]
 
@@ -340,6 +426,156 @@ def test_html_escapes_names():
     text = build({"<b>": "ab"}, [])._repr_html_()
     assert "&lt;b&gt;" in text
     assert "<b>" not in text.replace("<p><b>Hierarchy", "")
+
+
+def test_wrong_relations_are_told():
+    mask = bm.Mask.from_sets(SETS)
+    for relations, received in [
+        (pd.DataFrame({"down": [], "parent": []}), ["down", "parent"]),
+        (pd.DataFrame({"child": []}), ["child"]),
+        ({"child": [], "parent": []}, "dict"),
+    ]:
+        with pytest.raises(bm.ArgumentError) as caught:
+            bm.Hierarchy.from_sets(mask, relations)
+        assert caught.value.code == "E-ARGUMENT"
+        assert caught.value.problem == (
+            f"relations must be a DataFrame with columns child and parent, received {received}"
+        )
+    with pytest.raises(bm.ArgumentError) as caught:
+        bm.Hierarchy.from_sets(mask, frame([(None, "A"), ("B", "R"), (np.True_, "R")]))
+    assert caught.value.code == "E-ARGUMENT"
+    assert caught.value.problem == "the child is no name in rows '1', '3' of the relations (from 1)"
+
+
+def test_relations_of_strangers_alone_are_refused():
+    with pytest.raises(bm.MaskError) as caught:
+        build(pairs=[("u", "v"), ("w", "v")])
+    assert caught.value.code == "E-HIERARCHY-UNKNOWN"
+    assert caught.value.genes == ["v", "u", "w"]
+    assert caught.value.problem == (
+        "none of the 3 pathways of the relations is among the gene sets"
+    )
+
+
+def test_unknown_pathways_are_told_with_three_of_each_side():
+    sets = {**{f"C{i}": "a" for i in range(4)}, **{f"P{i}": "abc" for i in range(4)}}
+    pairs = [(f"C{i}", "U") for i in range(4)] + [("U", f"P{i}") for i in range(4)]
+    pairs += [("x", "y"), ("C0", "top"), ("low", "P0")]
+    hier = build(sets, pairs)
+    assert hier.table.loc["C3", "parents"] == "P0; P1; P2; P3"
+    assert hier.report.iloc[:4, :3].sort_values("subject").to_numpy().tolist() == [
+        [
+            "unknown pathways",
+            "2 pathways",
+            "not among the gene sets, nor is anything they are related to: 'y', 'x'",
+        ],
+        [
+            "unknown pathway",
+            "U",
+            "no gene set of this name; 'C3', 'C2', 'C1' and 1 more joined to "
+            "'P0', 'P1', 'P2' and 1 more",
+        ],
+        ["unknown pathway", "low", "no gene set of this name; it has no child that has one"],
+        [
+            "unknown pathway",
+            "top",
+            "no gene set of this name; 'C0' joined to nothing: no gene set is above it",
+        ],
+    ]
+
+
+def test_a_repeated_relation_is_noted_each_time():
+    hier = build(pairs=[("A", "R"), ("B", "R"), ("A", "R"), ("B", "R"), ("A", "R")])
+    assert hier.report.iloc[:3].fillna(0).to_numpy().tolist() == [
+        ["kept once", f"{child} -> R", "the relation is repeated", 0] for child in "ABA"
+    ]
+
+
+def test_a_circle_is_told():
+    with pytest.raises(bm.MaskError) as caught:
+        build(pairs=[("A", "R"), ("B", "A"), ("A", "B")])
+    first, second = caught.value.genes
+    assert {first, second} == {"A", "B"}
+    assert caught.value.problem == (
+        f"the relations go around in a circle: {first} -> {second} -> {first} (each the parent of "
+        "the next)"
+    )
+
+
+def test_what_happened_before_comes_first_in_the_report():
+    note = Note("skipped", "x", "because", 3)
+    hier = build(pairs=[("A", "R"), ("A", "R")], notes=iter([note]))
+    assert hier.notes[0] == note
+    assert hier.report.columns.tolist() == ["action", "subject", "detail", "line"]
+    assert hier.report["line"].dtype == "Int64"
+    assert hier.report["action"].tolist()[:2] == ["skipped", "kept once"]
+    assert bm.Hierarchy(hier.masks, notes=[note]).notes == (note,)
+    nothing = bm.Hierarchy(hier.masks).report
+    assert nothing.empty
+    assert nothing.columns.tolist() == ["action", "subject", "detail", "line"]
+
+
+def test_names_are_objects_whatever_pandas_makes_of_text():
+    """pandas 3 has a type of its own for text, which this option brings to pandas 2."""
+    with pd.option_context("future.infer_string", True):
+        hier = build()
+        report = bm.align(hier, data(hier.genes), min_genes=1).report
+        assert hier.genes.dtype == hier.roots.dtype == hier.pathways.dtype == object
+        assert set(report.to_frame().dtypes) == {np.dtype(object)}
+
+
+def test_a_residual_is_asked_for_or_there():
+    assert not build().residual
+    assert build(residual=True).residual
+    with_unit = build(residual=True, genes="z")
+    assert bm.Hierarchy(with_unit.masks).residual
+    assert bm.Hierarchy(build().masks, residual=True).residual
+    assert not bm.Hierarchy(build().masks).residual
+
+
+def test_every_name_and_type_of_what_it_gives():
+    sets = bm.Mask.from_sets(SETS, descriptions={"A": "id A", "I": "id I"})
+    hier = bm.Hierarchy.from_sets(sets, frame(PAIRS))
+    names = ["B", "C", "D", "I", A_OWN, R_OWN, "A", "R"]
+    index = pd.Index(names, dtype=object, name="pathway")
+    pd.testing.assert_index_equal(hier.pathways, index, exact=True)
+    pd.testing.assert_index_equal(hier.descriptions.index, index, exact=True)
+    pd.testing.assert_index_equal(hier.sizes().index, index, exact=True)
+    assert hier.sizes().name == "size"
+    assert hier.descriptions.tolist() == ["", "", "", "id I", "", "", "id A", ""]
+    relations = pd.DataFrame(
+        [["C", "A"], ["D", "A"], [A_OWN, "A"], ["B", "R"], ["C", "R"], [R_OWN, "R"], ["A", "R"]],
+        columns=["child", "parent"],
+    )
+    found = hier.relations.sort_values(["parent"], kind="stable")
+    assert found.index.tolist() == list(range(7))
+    assert set(map(tuple, found.to_numpy())) == set(map(tuple, relations.to_numpy()))
+    assert found.columns.tolist() == ["child", "parent"]
+    flat = hier.flatten()
+    pd.testing.assert_series_equal(flat.descriptions, hier.descriptions)
+    assert flat.genes.equals(hier.genes)
+
+
+def test_a_hierarchy_of_one_path_flattens_quietly():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", bm.BiomaskWarning)
+        sets = bm.Mask.from_sets({"R": "ab", "A": "ab"}, genes="abc")
+        flat = bm.Hierarchy.from_sets(sets, frame([("A", "R")])).flatten()
+    assert flat.to_dense().to_numpy().tolist() == [[1, 1], [1, 1]]
+
+
+def test_html_has_the_masks_and_five_roots():
+    hier = build({**SETS, **{f"S{i}": "x" for i in range(5)}})
+    page = hier._repr_html_()
+    assert page.startswith(f"<p><b>{hier!r}</b></p><table".replace("->", "-&gt;"))
+    cells = re.findall(r"<t[hd]>(.*?)</t[hd]>", page)
+    assert cells == [
+        *("", "inputs", "units", "carried", "edges", "level", "", "", "", ""),
+        *("0", "9", "11", "0", "14", "1", "11", "1", "9", "3", "2", "10", "1", "6", "4"),
+        *("", "depth", "genes", "n_children", "kind", "pathway", "", "", "", ""),
+        *("R", "1", "7", "4", "inner", "I", "1", "2", "0", "leaf"),
+        *(cell for i in range(3) for cell in (f"S{i}", "1", "1", "0", "leaf")),
+    ]
 
 
 # ------------------------------------------------------------------------ rewiring and storing

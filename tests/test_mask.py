@@ -1,6 +1,9 @@
 """Mask: labelled, immutable, equal by content; and every mask made from it."""
 
+import hashlib
 import itertools
+import re
+import struct
 import warnings
 from collections import Counter
 
@@ -173,6 +176,108 @@ def test_errors(make, code, told):
     assert told in str(caught.value)
 
 
+def refused(make):
+    with pytest.raises(bm.MaskError) as caught:
+        make()
+    return caught.value.code, caught.value.genes, caught.value.problem
+
+
+@pytest.mark.parametrize(
+    ("names", "code", "told", "problem"),
+    [
+        (
+            "AB",
+            "E-MASK-NAMES",
+            [],
+            "gene names must be a list of names, received the single text 'AB'",
+        ),
+        (["A"], "E-MASK-NAMES", [], "the matrix has 2 genes, but 1 gene names were given"),
+        (
+            ["A", "B", "C"],
+            "E-MASK-NAMES",
+            [],
+            "the matrix has 2 genes, but 3 gene names were given",
+        ),
+        (["A", np.True_], "E-MASK-NAMES", ["True"], "gene names must be text"),
+        ([False, 1.0], "E-MASK-NAMES", ["False", "1.0"], "gene names must be text"),
+        (["", ""], "E-MASK-NAMES", [], "gene names are empty at positions '1', '2'"),
+        (["7", 7], "E-MASK-DUPLICATE", ["7"], "1 gene names are repeated, at positions [[1, 2]]"),
+    ],
+)
+def test_names_that_make_no_mask_are_told(names, code, told, problem):
+    assert refused(lambda: bm.Mask.from_dense([[1], [1]], names)) == (code, told, problem)
+
+
+def test_repeated_names_are_told_with_the_places_of_the_first_ten():
+    names = [f"P{i % 12}" for i in range(25)]
+    code, genes, problem = refused(lambda: bm.Mask.from_dense(np.eye(25), pathways=names))
+    assert (code, genes) == ("E-MASK-DUPLICATE", [f"P{i}" for i in range(12)])
+    places = [[1, 13, 25], *([i, i + 12] for i in range(2, 11))]
+    assert problem == f"12 pathway names are repeated, at positions {places}"
+
+
+def test_values_that_need_weights_are_told_with_the_first_ten():
+    dense = np.array([[0, 2, 1, 0.5], [0, -1, 1, 0]])
+    problem = (
+        "3 values are neither 0 nor 1: gene_0 x pathway_1 = 2.0; gene_1 x pathway_1 = -1.0; "
+        "gene_0 x pathway_3 = 0.5"
+    )
+    assert refused(lambda: bm.Mask.from_dense(dense)) == ("E-MASK-VALUE", [], problem)
+    eleven = "; ".join(f"gene_{i} x pathway_{i} = 2.0" for i in range(10))
+    problem = f"11 values are neither 0 nor 1: {eleven}"
+    assert refused(lambda: bm.Mask.from_dense(np.eye(11) * 2)) == ("E-MASK-VALUE", [], problem)
+
+
+def test_stored_zeros_need_no_weights():
+    matrix = sparse.csc_array(([1, 0, 1], [0, 1, 1], [0, 2, 3]), shape=(2, 2))
+    assert bm.Mask.from_dense(matrix).to_dense().to_numpy().tolist() == [[1, 0], [0, 1]]
+
+
+def test_weights_that_are_not_finite_are_told_with_their_genes():
+    dense = [[1, np.inf, np.nan], [1, 1, 1], [-np.inf, 0, 2]]
+    expected = ("E-MASK-VALUE", ["gene_0", "gene_2"], "3 edge weights are not finite")
+    assert refused(lambda: bm.Mask.from_dense(dense, weighted=True)) == expected
+    expected = ("E-MASK-EMPTY", [], "no connection in a mask of 3 genes x 2 pathways")
+    assert refused(lambda: bm.Mask.from_dense(np.zeros((3, 2)))) == expected
+
+
+@pytest.mark.parametrize("kind", [np.longdouble, np.float16, np.uint64, object, str])
+def test_numbers_of_any_kind_make_the_same_mask(mask, kind):
+    assert bm.Mask.from_dense(DENSE.astype(kind), GENES, PATHWAYS) == mask
+
+
+@pytest.mark.parametrize(("array", "dtype"), [([["a"]], "<U1"), ([[{}]], "object")])
+def test_what_is_no_number_is_told(array, dtype):
+    problem = f"a mask must hold numbers, received dtype {dtype}"
+    assert refused(lambda: bm.Mask.from_dense(array)) == ("E-MASK-VALUE", [], problem)
+
+
+def test_names_that_are_asked_for_in_vain_are_told(mask):
+    with pytest.raises(bm.MaskError) as caught:
+        mask.select(genes=["A", "Q", "B", "R", "S"])
+    assert caught.value.code == "E-MASK-UNKNOWN"
+    assert caught.value.genes == ["Q", "R", "S"]
+    assert caught.value.problem == "3 of 5 genes are not in the mask"
+    expected = ("E-MASK-DUPLICATE", ["P3", "P1"], "pathways are asked for twice")
+    assert refused(lambda: mask.select(pathways=["P1", "P3", "P3", "P1", "P1"])) == expected
+
+
+def test_the_digest_is_a_hash_of_names_and_edges_written_out():
+    """Stored files hold digests, so no release may change them."""
+    mask = bm.Mask.from_dense(
+        [[0.5, 0], [0, 2], [-1, 0]], ["A", "\u00df", "\ud800"], ["P", "Q"], weighted=True
+    )
+    sha = hashlib.sha256()
+    for names in ([b"A", b"\xc3\x9f", b"\xed\xa0\x80"], [b"P", b"Q"]):
+        for name in names:
+            sha.update(struct.pack("<Q", len(name)) + name)
+        sha.update(struct.pack("<Q", len(names)))
+    sha.update(struct.pack("<3q", 0, 2, 3))  # where each pathway begins
+    sha.update(struct.pack("<3q", 0, 2, 1))  # genes of the edges
+    sha.update(struct.pack("<3f", 0.5, -1, 2))
+    assert mask.digest == sha.hexdigest()
+
+
 # ------------------------------------------------------------------------ immutable, a value
 
 
@@ -281,6 +386,22 @@ def test_html_is_escaped_and_short():
     assert "pathway sizes 1 to 2, median 1" in page
     assert "P3" in page
     assert "P4" not in page  # five pathways are enough
+
+
+def test_html_is_a_table_of_sizes_and_first_genes():
+    sets = {"P": "abcdefg", "Q": "fedcba", "none": "", "R": "a", "S": "bc", "T": "a"}
+    mask = bm.Mask.from_sets(sets)
+    page = mask._repr_html_()
+    assert page.startswith(f"<p><b>{mask!r}</b><br>pathway sizes 0 to 7, median 1.5</p><table")
+    cells = re.findall(r"<t[hd]>(.*?)</t[hd]>", page)
+    assert cells == [
+        *("", "genes", "first genes", "pathway", "", ""),
+        *("P", "7", "a, b, c, d, e, f"),
+        *("Q", "6", "a, b, c, d, e, f"),
+        *("none", "0", ""),
+        *("R", "1", "a"),
+        *("S", "2", "b, c"),
+    ]
 
 
 # ------------------------------------------------------------------------ other masks from it

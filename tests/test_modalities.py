@@ -238,6 +238,139 @@ def test_new_data_need_the_modalities_of_the_first(mask, data):
         align(mask, data["expression"]).match(data)
 
 
+def test_every_modality_has_a_mask_of_its_own_genes(mask, data):
+    modalities = align(mask, data, min_genes=2).modalities  # without P3: E and F
+    expected = {
+        "expression": {"P1": ["A", "B", "C"], "P2": ["C", "D"]},
+        "mutation": {"P1": ["A", "B", "C"], "P2": ["C"]},
+    }
+    for name, sets in expected.items():
+        part = modalities[name]
+        assert part.mask.to_sets() == sets
+        assert part.X.columns.equals(part.mask.genes)
+        pd.testing.assert_series_equal(part.means, part.X.mean())
+
+
+def test_options_hold_for_every_modality(mask, data):
+    arrays = {name: anndata.AnnData(part.astype(np.float32)) for name, part in data.items()}
+    for part in arrays.values():
+        part.layers["other"] = part.X + 1
+    plain, other = align(mask, arrays), align(mask, arrays, layer="other")
+    pd.testing.assert_frame_equal(other.X, plain.X + 1)
+    pd.testing.assert_frame_equal(plain.match(arrays, layer="other").X, other.X)
+    data["mutation"] = data["mutation"].rename(columns={"X": "A"})
+    with pytest.raises(AlignmentError, match="modality 'mutation': 1 genes have several columns"):
+        align(mask, data)
+    merged = align(mask, data, on_duplicate="max").X  # X is the last column
+    assert (
+        merged["A (mutation)"].tolist()
+        == data["mutation"].loc[["s1", "s3"]].iloc[:, 3].astype(np.float32).tolist()
+    )
+    with pytest.raises(AlignmentError, match="fewer than min_overlap=60%"):
+        align(mask, data, on_duplicate="max", min_overlap=0.6)
+
+
+def test_ids_lose_their_version_in_every_modality():
+    ids = ["ENSG00000141510", "ENSG00000182378"]
+    mask = bm.Mask.from_sets({"P": [f"{name}.1" for name in ids]})
+    data = {
+        name: table([f"{gene}.{version}" for gene in ids], ["s1", "s2"], version)
+        for version, name in [(2, "a"), (3, "b")]
+    }
+    aligned = align(mask, data, strip_versions=True)
+    assert aligned.mask.genes.tolist() == [f"{gene} ({name})" for gene in ids for name in "ab"]
+    assert aligned.report.matched.tolist() == ids
+
+
+def test_what_is_wrong_with_modalities_has_a_code(mask, data):
+    hier = bm.Hierarchy.from_sets(mask, pd.DataFrame({"child": ["P1"], "parent": ["P2"]}))
+    aligned, single = align(mask, data), align(mask, data["expression"])
+    one = {"a": table("ABD", ["s1", "s2"], 0), "b": table("EF", ["s1", "s2"], 5)}
+    cases = [
+        (
+            lambda: align(hier, data),
+            ArgumentError,
+            "E-MODALITY",
+            "several modalities need a Mask, received a Hierarchy",
+        ),
+        (
+            lambda: aligned.match(data["expression"]),
+            ArgumentError,
+            "E-MODALITY",
+            "the mask was aligned with a mapping of modalities, received DataFrame",
+        ),
+        (
+            lambda: single.match(data),
+            ArgumentError,
+            "E-MODALITY",
+            "the mask was aligned with one table, not modalities, received dict",
+        ),
+        (
+            lambda: align(mask, one, min_genes=3),
+            AlignmentError,
+            "E-ALIGN-EMPTY",
+            "no pathway has 3 to any number of genes in the data; the 3 pathways of the mask have "
+            "1 to 2",
+        ),
+        (
+            lambda: align(bm.Mask.from_sets({"P": "ABD", "Q": "EF"}), one, min_genes=3),
+            AlignmentError,
+            "E-ALIGN-EMPTY",
+            "modality 'b' has no gene of the 1 pathways that are kept",
+        ),
+    ]
+    for make, kind, code, problem in cases:
+        with pytest.raises(kind) as caught:
+            make()
+        assert (caught.value.code, caught.value.problem) == (code, problem)
+
+
+def test_the_joint_report_word_for_word(mask, data):
+    report = align(mask, data, min_genes=2).report
+    assert list(report.to_frame().itertuples(index=False, name=None)) == [
+        ("dropped", "sample", "s2", "", "not in mutation"),
+        ("dropped", "sample", "s0", "", "not in expression"),
+        ("dropped", "pathway", "P3", "", "1 genes in the data"),
+        ("dropped", "gene", "E", "", "in no kept pathway"),
+        ("note", "data", "values", "", "expression: logged (values from 0 to 24.3)."),
+        ("dropped", "mask", "F", "", "expression: not in the data"),
+        ("note", "data", "values", "", "mutation: logged (values from 0 to 27.3)."),
+        ("dropped", "mask", "D", "", "mutation: not in the data"),
+        ("dropped", "mask", "E", "", "mutation: not in the data"),
+        ("dropped", "mask", "F", "", "mutation: not in the data"),
+        ("dropped", "data", "X", "", "mutation: not in the mask"),
+    ]
+    assert report.coverage["kept"].tolist() == [True, True, False]
+    assert report.coverage["size"].tolist() == [3, 2, 2]
+
+
+def test_new_data_have_a_joint_report_of_their_own(mask, data):
+    aligned = align(mask, data, min_genes=2)
+    new = {
+        "mutation": table("BC", ["n2", "n1"], 0),
+        "expression": table("DCBAZ", ["n1", "n2", "n3"], 100),
+    }
+    matched = aligned.match(new, fill="train_mean")
+    assert matched.report.counts.to_dict() == {
+        "samples": 2,
+        "matched": 6,
+        "only_in_mask": 1,
+        "only_in_data": 1,
+        "pathways": 2,
+        "pathways_kept": 2,
+    }
+    assert list(matched.report.to_frame().itertuples(index=False, name=None)) == [
+        ("dropped", "sample", "n3", "", "not in mutation"),
+        ("dropped", "data", "Z", "", "expression: not in the mask"),
+        ("filled", "data", "A", "", "mutation: mean of the first data"),
+        ("dropped", "mask", "A", "", "mutation: not in the data"),
+    ]
+    assert list(matched.modalities) == ["expression", "mutation"]
+    assert matched.modalities["mutation"].X.index.tolist() == ["n1", "n2"]
+    assert matched.rules is aligned.rules
+    pd.testing.assert_series_equal(matched.means, aligned.means)
+
+
 # ------------------------------------------------------------------------ gene and modality
 
 
