@@ -103,6 +103,19 @@ def test_cells_that_are_no_finite_numbers(tmp_path, cell):
     assert caught.value.problem == f"not a finite number: {cell!r} in column 'P2'"
 
 
+def test_weights_are_asked_for_where_they_are_found(tmp_path):
+    assert "weighted=True" in refused(tmp_path, "gene,P\nA,2\n").hint
+    with pytest.raises(ReadError) as caught:
+        read(tmp_path, "gene,P\nA,x\n", weighted=True)
+    assert "weighted=True" not in caught.value.hint
+
+
+def test_one_bad_row_far_down_is_the_only_problem_of_a_table_as_r_writes_it(tmp_path):
+    rows = "".join(f"g{i},1,1\n" for i in range(20))
+    error = refused(tmp_path, f"P,Q\n{rows}bad,1\n")
+    assert [(p.line, p.problem) for p in error.problems] == [(22, "2 fields, expected 3")]
+
+
 def test_weights_are_kept(tmp_path):
     mask = read(tmp_path, "gene,P1,P2\nA,2,-0.5\nB,0.0,1e-3\n", weighted=True)
     assert mask.to_edges().to_numpy().tolist() == [
@@ -135,6 +148,11 @@ def test_what_is_said_of_a_matrix_without_names(tmp_path):
     assert error.problem == "the first row holds only 0 and 1, not the names of pathways"
     error = refused(tmp_path, "P1,P2,P3\n0,0,1\n1,1,1\n")
     assert error.problem == "the first column holds only 0 and 1, not the names of genes"
+
+
+def test_a_row_of_numbers_is_no_header_however_they_are_written(tmp_path):
+    error = refused(tmp_path, "0,1,0.0,1.0\nA,1,1,1\n")
+    assert (error.code, error.line) == ("E-NO-NAMES", 1)
 
 
 def test_a_single_gene_may_be_called_1(tmp_path):
