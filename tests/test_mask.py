@@ -190,6 +190,9 @@ def test_a_number_among_the_genes_of_a_set_is_no_name():
     with pytest.raises(bm.MaskError) as caught:
         bm.Mask.from_sets({"P": ["A", 1.5]})
     assert (caught.value.code, caught.value.genes) == ("E-MASK-NAMES", ["1.5"])
+    with pytest.raises(bm.MaskError) as caught:
+        bm.Mask.from_sets({"P": [7157]}, genes=[7157, None])
+    assert (caught.value.code, caught.value.genes) == ("E-MASK-NAMES", ["None"])
 
 
 # ------------------------------------------------------------------------ immutable, a value
@@ -534,6 +537,23 @@ def test_linked_columns_are_those_of_the_dense_table(threshold):
     matrix = sparse.csc_array(dense.astype(np.float32))
     expected = np.where(jaccard(matrix) >= np.float32(threshold), jaccard(matrix), 0)
     np.testing.assert_array_equal(linked(matrix, threshold).toarray(), expected)
+
+
+def test_columns_without_a_link_count_in_the_shape():
+    mask = bm.Mask.from_sets({"P": ["A"], "Q": ["A", "B"], "empty": []})
+    assert linked(mask.to_scipy(), 0.5).toarray().tolist() == [[1, 0.5, 0], [0.5, 1, 0], [0, 0, 0]]
+
+
+def test_nearest_is_the_first_of_equals():
+    rng = np.random.default_rng(4)
+    for _ in range(20):
+        matrix = sparse.csc_array((rng.random((6, 12)) < 0.3).astype(np.float32))
+        index = jaccard(matrix)
+        np.fill_diagonal(index, 0)
+        expected = np.where(index.any(axis=1), index.argmax(axis=1), np.arange(12))
+        which, best = nearest(matrix)
+        assert which.tolist() == expected.tolist()
+        np.testing.assert_allclose(best, index.max(axis=1), rtol=1e-6)
 
 
 def test_nearest_by_hand():
