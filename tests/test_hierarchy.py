@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 import biomask as bm
 from biomask.masks.packing import hierarchy_from_config, hierarchy_to_config
-from biomask.storage import unpack
+from biomask.masks.steps import levels_of, places, sorted_hierarchy, unit_positions
+from biomask.storage import pack, unpack
 
 # R (a-g) is made of A (a-d), B (e, f) and C (a, b); A is made of C and D (c). So B is a branch cut
 # short, C has parents at two depths, d is A's own gene and g is R's; I (x, y) is alone.
@@ -294,6 +295,8 @@ def test_units_that_all_feed_all_are_no_cause_for_a_warning():
         assert hier[1].density == 1
         assert hier.rewire(0) == hier.rewire(0)
         assert hierarchy_from_config(hierarchy_to_config(hier)) == hier
+        assert [level.mask.shape for level in levels_of(hier)] == [(3, 2), (2, 2)]
+        assert sorted_hierarchy(hier) == hier
 
 
 def test_other_inputs_are_refused():
@@ -406,6 +409,44 @@ def test_html_escapes_names():
     assert "<b>" not in text.replace("<p><b>Hierarchy", "")
 
 
+# ------------------------------------------------------------------------ as a network reads it
+
+
+def test_a_level_reads_each_unit_where_it_was_computed():
+    hier = build()
+    entry, middle, top = levels_of(hier)
+    assert (entry.mask, entry.sources) == (hier[0], {})
+    assert middle.mask.to_sets() == {"A": ["C", "D", A_OWN]}
+    assert middle.sources == {0: [1, 2, 4]}
+    assert top.mask.to_sets() == {"R": ["B", "C", R_OWN, "A"]}
+    assert top.sources == {0: [0, 1, 5], 1: [0]}
+    assert levels_of(hier[0]) == [(hier[0], {})]
+    assert places(hier) == {
+        **{name: (0, k) for k, name in enumerate(["B", "C", "D", "I", A_OWN, R_OWN])},
+        **{"A": (1, 0), "R": (2, 0)},
+    }
+
+
+def test_positions_of_the_ends_of_every_edge():
+    sources, targets, level = unit_positions(build())
+    assert sources.tolist() == [*(4, 5, 0, 1, 2, 7, 8, 3, 6), *(1, 2, 4), *(0, 1, 5, 6)]
+    assert targets.tolist() == [*(0, 0, 1, 1, 2, 3, 3, 4, 5), *(6, 6, 6), *(7, 7, 7, 7)]
+    assert level.tolist() == [0] * 9 + [1] * 3 + [2] * 4
+
+
+def test_sorted_by_name_whatever_the_order_was():
+    hier = sorted_hierarchy(build())
+    backwards = {name: genes[::-1] for name, genes in reversed(SETS.items())}
+    assert hier == sorted_hierarchy(build(backwards, PAIRS[::-1]))
+    assert [mask.pathways.tolist() for mask in hier] == [
+        [A_OWN, "B", "C", "D", "I", R_OWN],
+        ["A", "B", "C", "I", R_OWN],
+        ["R", "I"],
+    ]
+    assert hier.genes.tolist() == list("abcdefgxy")
+    assert reached(hier) == reached(build())
+
+
 # ------------------------------------------------------------------------ rewiring and storing
 
 
@@ -500,6 +541,20 @@ def test_damage_of_a_level_is_told(change, code, told):
         hierarchy_from_config(config)
     assert caught.value.code == code
     assert told in caught.value.problem
+
+
+def test_a_stored_level_that_computes_nothing_is_no_hierarchy():
+    config = hierarchy_to_config(build())
+    none = pack(np.array([], np.int32))
+    config["levels"] = [
+        {
+            **{"pathways": [], "descriptions": [], "n_edges": 0, "sizes": none, "members": none},
+            **{"n_carried": 6, "carried": pack(np.arange(6, dtype=np.int32))},
+        }
+    ]
+    with pytest.raises(bm.MaskError) as caught:
+        hierarchy_from_config(config)
+    assert caught.value.code == "E-HIERARCHY-CHAIN"
 
 
 def test_what_is_stored_of_a_level():
