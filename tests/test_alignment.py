@@ -15,7 +15,7 @@ from scipy import sparse
 
 import biomask as bm
 from biomask.masks.expression import state_of
-from biomask.masks.matrices import as_frame
+from biomask.masks.matrices import as_frame, is_anndata
 
 
 @pytest.fixture
@@ -242,7 +242,7 @@ def test_as_many_names_on_the_wrong_side_as_on_the_right_are_no_sign(mask, colum
         ({}, ""),
         ({"other": ["x", "B", "y"]}, ""),  # one there, as among the names
         (
-            {"other": ["x", "B", "y"], "symbol": ["A", "B", "z"]},
+            {"symbol": ["A", "B", "z"], "x": ["x", "B", "y"]},
             " Column 'symbol' of .var has 2 of the mask's genes: set data.var_names to it (in a "
             "copy).",
         ),
@@ -267,6 +267,11 @@ def test_a_number_is_a_date_where_the_other_names_are_symbols():
     with pytest.raises(bm.AlignmentError) as caught:
         aligned.match(data)
     assert caught.value.hint.startswith(told)
+
+
+def test_aligned_data_without_a_gene_of_the_mask_share_none(mask):
+    aligned = align(bm.Mask.from_sets({"P": ["x", "y"]}), frame("xy"))
+    assert failed(mask, aligned).code == "E-ALIGN-NONE"
 
 
 def test_genes_that_new_data_lack_are_counted_and_named(mask):
@@ -298,6 +303,7 @@ def test_repeated_genes_are_told_with_their_columns(mask):
         "2, ' B' at column 6)"
     )
     assert (error.code, error.genes) == ("E-ALIGN-DUPLICATE", ["A", "B"])
+    assert failed(mask, frame("ABBA")).genes == ["A", "B"]  # in the order of the first of each
     error = failed(mask, frame("ABCDEFABCDEF"))
     assert error.problem.startswith("6 genes have several columns")
     assert error.problem.count("at column") == 10  # of the first five
@@ -748,6 +754,26 @@ def test_what_as_frame_tells(mask, change, problem, genes):
     with pytest.raises(bm.DataError) as caught:
         as_frame(change(frame("ABCDEFGH")), mask.genes, what="inputs")
     assert (caught.value.problem, caught.value.genes) == (problem, genes)
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "boolean", "Float32"])
+def test_a_missing_value_of_any_dtype_is_told(dtype):
+    data = pd.DataFrame({"A": pd.array([1, None], dtype), "B": pd.array([0, 1], dtype)})
+    with pytest.raises(bm.DataError, match="X has 1 NaN and 0 infinite values in 1 sam"):
+        as_frame(data, ["A", "B"])
+
+
+def test_an_anndata_is_told_by_its_class(whole):
+    data = as_anndata(whole, np.asarray)
+    data.raw = data
+    assert is_anndata(data)
+    assert is_anndata(type("Mine", (anndata.AnnData,), {})(data))
+    assert not is_anndata(data.raw)
+    assert not is_anndata(type("AnnData", (), {})())
+
+
+def test_no_genes_are_asked_for_of_no_columns():
+    assert as_frame(pd.DataFrame(index=["s"]), []).shape == (1, 0)
 
 
 def test_numbers_too_large_for_float32_are_told_without_a_warning(mask):
