@@ -598,6 +598,18 @@ def test_result_shares_no_memory_with_the_data(mask):
     pd.testing.assert_frame_equal(data, before)
 
 
+@pytest.mark.parametrize("copy_on_write", [False, True])
+@pytest.mark.parametrize("columns", ["ABCDEFGHA", "ABA", "AA"])
+def test_merging_leaves_float32_data_as_they_were(mask, columns, copy_on_write):
+    data = frame(columns).astype(np.float32)
+    before = data.copy()
+    with pd.option_context("mode.copy_on_write", copy_on_write):
+        aligned = align(mask, data, on_duplicate="sum", min_overlap=0)
+    np.testing.assert_allclose(aligned.X["A"], before["A"].sum(axis=1), rtol=1e-6)
+    aligned.X.iloc[:, :] = 0
+    pd.testing.assert_frame_equal(data, before)
+
+
 def test_array_means_the_mask_order(mask):
     values = frame("ABCDEFGH")
     aligned = align(mask, values.to_numpy(), min_genes=2)
@@ -770,10 +782,6 @@ def test_an_anndata_is_told_by_its_class(whole):
     assert is_anndata(type("Mine", (anndata.AnnData,), {})(data))
     assert not is_anndata(data.raw)
     assert not is_anndata(type("AnnData", (), {})())
-
-
-def test_no_genes_are_asked_for_of_no_columns():
-    assert as_frame(pd.DataFrame(index=["s"]), []).shape == (1, 0)
 
 
 def test_numbers_too_large_for_float32_are_told_without_a_warning(mask):
