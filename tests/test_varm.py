@@ -79,7 +79,7 @@ def test_what_is_noted_of_the_names_of_an_array(adata):
 def test_the_first_list_of_names_that_fits_is_taken(adata):
     """Of the genes there are three, of the pathways two."""
     adata.uns["array_names"] = ["x", "y", "z"]
-    adata.uns["array"] = [1, 2]
+    adata.uns["array"] = ["a", 2]
     adata.uns["terms"] = ["c", "d"]
     assert bm.read_varm(adata, "array").pathways.tolist() == ["c", "d"]
     adata.uns["array"] = np.array([["a"], ["b"]])
