@@ -16,7 +16,7 @@ from scipy import sparse
 
 import biomask as bm
 from biomask.masks.expression import state_from, state_of
-from biomask.masks.matrices import as_frame
+from biomask.masks.matrices import as_frame, is_anndata
 
 
 @pytest.fixture
@@ -57,7 +57,6 @@ def test_aligned_is_fixed_and_equal_to_itself_alone(mask):
 def test_report_word_for_word(mask):
     data = frame(["A", "B", "C", "E", "F", "G", " H", "z", "SEPT2"]).assign(B=2.5)
     report = align(mask, data, min_genes=3).report
-    state = "logged (values from 0 to 8.71)"
     assert report.state.startswith("logged (values from 0 to ")
     state = report.state
     assert repr(report) == (
@@ -323,7 +322,131 @@ def test_cause_is_told_when_some_match(mask):
     assert "upper and lower case" in align(mask, data).report.cause
 
 
+def failed(mask, data, **options):
+    with pytest.raises(bm.AlignmentError) as caught:
+        align(mask, data, **options)
+    return caught.value
+
+
+def test_little_overlap_is_told_in_numbers(mask):
+    """P1 has two of its three genes, P2 one of two, P3 none, P4 one of four."""
+    error = failed(mask, frame("ACx"), min_overlap=0.5)
+    assert error.problem == (
+        "2 of the mask's 8 genes (25.0%) are in the data, fewer than min_overlap=50%. Only in the "
+        "mask: 'B', 'D', 'E', 'F', 'G' and 1 more. Only in the data: 'x'. Half or more of their "
+        "genes: 2 of 4 pathways"
+    )
+    assert error.code == "E-ALIGN-LOW"
+    assert align(mask, frame("ACx"), min_overlap=0.25).mask.genes.tolist() == ["A", "C"]
+
+
+def test_what_looks_transposed_is_told_in_numbers(mask):
+    assert failed(mask, frame("ABCDEFGH").T).problem == (
+        "the data look transposed: 8 genes of the mask are among the rows, 0 among the columns"
+    )
+    flipped = bm.Mask.from_dense(mask.to_dense().T)
+    assert failed(flipped, frame("ABCDEFGH")).problem == (
+        "the mask looks transposed: 8 of its pathways are named like columns of the data, 0 of its "
+        "genes are"
+    )
+
+
+@pytest.mark.parametrize(("columns", "rows"), [("Ax", "Bz"), (["A", "P1"], "xz")])
+def test_as_many_names_on_the_wrong_side_as_on_the_right_are_no_sign(mask, columns, rows):
+    assert failed(mask, frame(columns, n=2).set_axis(list(rows))).code == "E-ALIGN-LOW"
+
+
+@pytest.mark.parametrize(
+    ("var", "told"),
+    [
+        ({}, ""),
+        ({"other": ["x", "B", "y"]}, ""),  # one there, as among the names
+        (
+            {"symbol": ["A", "B", "z"], "x": ["x", "B", "y"]},
+            " Column 'symbol' of .var has 2 of the mask's genes: set data.var_names to it (in a "
+            "copy).",
+        ),
+    ],
+)
+def test_a_column_with_more_of_the_names_is_pointed_out(mask, var, told):
+    data = anndata.AnnData(np.ones((2, 3), np.float32), var=pd.DataFrame(var, index=list("Avw")))
+    error = failed(mask, data)
+    assert error.code == "E-ALIGN-LOW"
+    assert error.hint == (
+        f"Probable cause: unknown; compare the names above.{told} Lower min_overlap to go on; the "
+        "report's coverage shows each pathway."
+    )
+
+
+def test_a_number_is_a_date_where_the_other_names_are_symbols():
+    mask = bm.Mask.from_sets({"P": ["MARCHF1", "A", "B"]})
+    told = "Probable cause: a spreadsheet turned names into dates or numbers"
+    data = frame(["43891", "A", "B"])
+    assert failed(mask, data, min_overlap=1).hint.startswith(told)
+    aligned = align(mask, frame(["MARCHF1", "A", "B"]))
+    with pytest.raises(bm.AlignmentError) as caught:
+        aligned.match(data)
+    assert caught.value.hint.startswith(told)
+
+
+def test_aligned_data_without_a_gene_of_the_mask_share_none(mask):
+    aligned = align(bm.Mask.from_sets({"P": ["x", "y"]}), frame("xy"))
+    assert failed(mask, aligned).code == "E-ALIGN-NONE"
+
+
+def test_genes_that_new_data_lack_are_counted_and_named(mask):
+    aligned = align(mask, frame("ABCDEFGH"))
+    with pytest.raises(bm.AlignmentError) as caught:
+        aligned.match(frame("ABCDFG"))
+    error = caught.value
+    assert error.problem == "2 of 8 genes of the mask are not in the new data"
+    assert (error.code, error.genes) == ("E-ALIGN-MISSING", ["E", "H"])
+    assert error.hint == 'fill="train_mean" gives them their mean in the first data.'
+    with pytest.raises(bm.AlignmentError) as caught:
+        aligned.match(frame("xyz"))
+    assert (caught.value.genes, caught.value.hint) == (list("ABCDEFGH"), "")
+    with pytest.raises(bm.AlignmentError) as caught:
+        aligned.match(frame("abcdefgh"))
+    assert caught.value.hint == (
+        "Probable cause: 100% of the names differ in upper and lower case; rename the data's "
+        "columns."
+    )
+
+
 # ------------------------------------------------------------------------ repeats
+
+
+def test_repeated_genes_are_told_with_their_columns(mask):
+    error = failed(mask, frame(["A", "B", "A", "Z", "Z", " B"]))
+    assert error.problem == (
+        "2 genes have several columns in the data ('A' at column 1, 'A' at column 3; 'B' at column "
+        "2, ' B' at column 6)"
+    )
+    assert (error.code, error.genes) == ("E-ALIGN-DUPLICATE", ["A", "B"])
+    assert failed(mask, frame("ABBA")).genes == ["A", "B"]  # in the order of the first of each
+    error = failed(mask, frame("ABCDEFABCDEF"))
+    assert error.problem.startswith("6 genes have several columns")
+    assert error.problem.count("at column") == 10  # of the first five
+    assert error.genes == list("ABCDEF")
+
+
+def test_merged_and_ignored_columns_are_reported(mask):
+    data = frame(["A", "B", "A", "Z", "Z"])
+    data.columns = [*"ABAZZ"]
+    data[["u", "v"]] = 3.5
+    data.columns = [*"ABAZZ", None, None]
+    aligned = align(mask, data, on_duplicate="sum")
+    assert aligned.report.duplicates.to_numpy().tolist() == [
+        ["merged", "data", "A", "", "sum of 'A' at column 1, 'A' at column 3"],
+        ["ignored", "data", "Z", "", "not used by the mask: 'Z' at column 4, 'Z' at column 5"],
+    ]
+    np.testing.assert_allclose(aligned.X["A"], data["A"].sum(axis=1), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("how", "a"), [("sum", 8.0), ("mean", 4.0), ("max", 5.5), ("first", 2.5)])
+def test_ways_to_merge(mask, how, a):
+    data = pd.DataFrame([[2.5, 3.25, 5.5]], columns=["A", "B", "A"])
+    assert align(mask, data, on_duplicate=how).X.iloc[0].tolist() == [a, 3.25]
 
 
 def test_repeated_gene_outside_the_mask_is_only_reported(mask):
@@ -335,6 +458,41 @@ def test_repeated_gene_outside_the_mask_is_only_reported(mask):
 
 
 # ------------------------------------------------------------------------ names
+
+
+def test_every_change_of_a_name_is_reported():
+    mask = bm.Mask.from_sets({"P": [" A", "B", "C", "D"]})
+    data = frame([" A ", "b", " c", "D", "E"])
+    report = align(mask, data, rename={"b": "B", "c": "C", "gone": "D", "E": "E"}).report
+    assert report.renamed.to_numpy().tolist() == [
+        ["renamed", "mask", " A", "A", "white space removed"],
+        ["renamed", "data", " A ", "A", "white space removed"],
+        ["renamed", "data", "b", "B", "rename="],
+        ["renamed", "data", " c", "C", "rename="],
+    ]
+    notes = report.to_frame()
+    notes = notes[(notes["action"] == "note") & (notes["side"] == "data")]
+    assert ["note", "data", "gone", "", "rename= names it; not in the data"] in (
+        notes.to_numpy().tolist()
+    )
+    assert not notes["name"].isin(["b", "c", "E"]).any()
+
+
+def test_names_of_columns_without_one_are_counted(mask):
+    data = frame("ABxyz").set_axis(["A", "B", None, np.nan, ""], axis=1)
+    notes = align(mask, data).report.to_frame()
+    notes = notes[notes["detail"].str.contains("have no name")]
+    assert notes.to_numpy().tolist() == [
+        ["note", "data", "", "", "3 columns have no name and are left out"]
+    ]
+
+
+def test_ways_to_merge_are_listed_where_another_was_asked_for(mask):
+    with pytest.raises(bm.ArgumentError) as caught:
+        align(mask, frame("AB"), on_duplicate="median")
+    assert caught.value.problem == (
+        "on_duplicate must be one of ['error', 'first', 'sum', 'mean', 'max'], received 'median'"
+    )
 
 
 def test_trimming_that_makes_a_repeat_is_an_error(mask):
@@ -641,6 +799,18 @@ def test_result_shares_no_memory_with_the_data(mask):
     pd.testing.assert_frame_equal(data, before)
 
 
+@pytest.mark.parametrize("copy_on_write", [False, True])
+@pytest.mark.parametrize("columns", ["ABCDEFGHA", "ABA", "AA"])
+def test_merging_leaves_float32_data_as_they_were(mask, columns, copy_on_write):
+    data = frame(columns).astype(np.float32)
+    before = data.copy()
+    with pd.option_context("mode.copy_on_write", copy_on_write):
+        aligned = align(mask, data, on_duplicate="sum", min_overlap=0)
+    np.testing.assert_allclose(aligned.X["A"], before["A"].sum(axis=1), rtol=1e-6)
+    aligned.X.iloc[:, :] = 0
+    pd.testing.assert_frame_equal(data, before)
+
+
 def test_array_means_the_mask_order(mask):
     values = frame("ABCDEFGH")
     aligned = align(mask, values.to_numpy(), min_genes=2)
@@ -820,6 +990,105 @@ def test_as_frame_errors(mask, change, code):
     with pytest.raises(bm.DataError, match="inputs") as caught:
         as_frame(change(frame("ABCDEFGH")), mask.genes, what="inputs")
     assert caught.value.code == code
+
+
+def test_as_frame_reads_a_layer_and_not_another(mask, whole):
+    data = as_anndata(whole, np.asarray)
+    data.layers["double"] = whole.to_numpy() * 2
+    found = as_frame(data, mask.genes, layer="double")
+    np.testing.assert_array_equal(found, 2 * whole.reindex(columns=mask.genes))
+    assert found.index.tolist() == whole.index.tolist()
+    with pytest.raises(bm.DataError) as caught:
+        as_frame(data, mask.genes, layer="single", what="inputs")
+    assert caught.value.problem == "inputs has no layer 'single'"
+    assert caught.value.code == "E-DATA-LAYER"
+
+
+@pytest.mark.parametrize(
+    ("change", "problem", "genes"),
+    [
+        (lambda x: x.drop(columns=["C", "E"]), "inputs lacks 2 of 8 genes", ["C", "E"]),
+        (
+            lambda x: x[["A", "B", *x.columns, "A"]],
+            "inputs has several columns of the same gene",
+            ["A", "B"],
+        ),
+        (
+            lambda x: x.to_numpy()[:, 1:],
+            "inputs has shape (4, 7) and no names; an array needs shape (n_samples, 8), its "
+            "columns being mask.genes in that order",
+            [],
+        ),
+        (
+            lambda x: np.ones((2, 8, 1)),
+            "inputs has shape (2, 8, 1) and no names; an array needs shape (n_samples, 8), its "
+            "columns being mask.genes in that order",
+            [],
+        ),
+        (lambda x: x.to_numpy().astype("S3"), "inputs holds |S3, not real numbers", []),
+        (
+            lambda x: x.astype({"B": object, "D": complex}),
+            "columns of inputs do not hold numbers (dtype object)",
+            ["B", "D"],
+        ),
+        (
+            lambda x: x.assign(B=[1, np.nan, np.nan, 1], D=[1, np.inf, 1, -np.inf]),
+            "inputs has 2 NaN and 2 infinite values in 3 samples ('s1', 's2', 's3') and 2 genes",
+            ["B", "D"],
+        ),
+        (lambda x: x.iloc[:0], "inputs has no sample", []),
+    ],
+)
+def test_what_as_frame_tells(mask, change, problem, genes):
+    with pytest.raises(bm.DataError) as caught:
+        as_frame(change(frame("ABCDEFGH")), mask.genes, what="inputs")
+    assert (caught.value.problem, caught.value.genes) == (problem, genes)
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "boolean", "Float32"])
+def test_a_missing_value_of_any_dtype_is_told(dtype):
+    data = pd.DataFrame({"A": pd.array([1, None], dtype), "B": pd.array([0, 1], dtype)})
+    with pytest.raises(bm.DataError, match="X has 1 NaN and 0 infinite values in 1 sam"):
+        as_frame(data, ["A", "B"])
+
+
+def test_an_anndata_is_told_by_its_class(whole):
+    data = as_anndata(whole, np.asarray)
+    data.raw = data
+    assert is_anndata(data)
+    assert is_anndata(type("Mine", (anndata.AnnData,), {})(data))
+    assert not is_anndata(data.raw)
+    assert not is_anndata(type("AnnData", (), {})())
+
+
+def test_numbers_too_large_for_float32_are_told_without_a_warning(mask):
+    data = frame("ABCDEFGH")
+    data.loc["s1", "B"] = 1e300
+    sources = [data, data.to_numpy(), sparse.csr_array(data.to_numpy()), as_anndata(data, np.array)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for source in sources:
+            with pytest.raises(bm.DataError, match="X has 0 NaN and 1 infinite values in 1 samp"):
+                as_frame(source, mask.genes)
+
+
+def test_an_array_has_numbered_samples_and_names_to_the_last_character(whole):
+    genes = ["A", "B\0", "C"]
+    found = as_frame(np.ones((2, 3)), genes)
+    assert found.index.tolist() == [0, 1]
+    assert found.columns.tolist() == genes
+    assert as_frame(np.ones((2, 3)), iter(genes)).columns.tolist() == genes
+
+
+def test_as_frame_gives_its_own_copy_unless_it_is_what_was_asked_for(mask):
+    data = frame("ABCDEFGH")
+    assert as_frame(data, mask.genes) is not data  # float64
+    single = data.astype(np.float32)
+    other = as_frame(single[mask.genes[::-1]], mask.genes)
+    pd.testing.assert_frame_equal(other, single[mask.genes], check_names=False)
+    array = single.to_numpy()
+    as_frame(array, mask.genes).iloc[:, :] = 0
+    assert array.all()
 
 
 # ------------------------------------------------------------------------ the house

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 import biomask as bm
 from biomask.masks.notes import Note
 from biomask.masks.packing import hierarchy_from_config, hierarchy_to_config
+from biomask.masks.steps import levels_of, places, sorted_hierarchy, unit_positions
+from biomask.storage import pack, unpack
 
 # R (a-g) is made of A (a-d), B (e, f) and C (a, b); A is made of C and D (c). So B is a branch cut
 # short, C has parents at two depths, d is A's own gene and g is R's; I (x, y) is alone.
@@ -98,12 +100,23 @@ def test_the_drawing_as_numbers_and_tables():
         (A_OWN, "A"),
         (R_OWN, "R"),
     }
+    assert hier.table.index.name == "pathway"
     assert hier.levels.to_numpy().tolist() == [[9, 6, 0, 9], [6, 1, 4, 3], [5, 1, 1, 4]]
+    assert list(hier.levels) == ["inputs", "units", "carried", "edges"]
+    assert hier.levels.index.name == "level"
     edges = hier.to_edges()
     assert list(edges) == ["level", "source", "target"]
     assert len(edges) == hier.n_edges
     assert edges["level"].value_counts().to_dict() == {0: 9, 1: 3, 2: 4}
-    assert told(hier) == [("own genes", "A"), ("own genes", "R")]
+    assert edges.index.tolist() == list(range(16))
+    assert edges.to_numpy()[9:].tolist() == [
+        *([1, "C", "A"], [1, "D", "A"], [1, A_OWN, "A"]),
+        *([2, "A", "R"], [2, "B", "R"], [2, "C", "R"], [2, R_OWN, "R"]),
+    ]
+    assert hier.report[["action", "subject", "detail"]].to_numpy().tolist() == [
+        ["own genes", "A", "1 of 4 genes that none of its children has"],
+        ["own genes", "R", "1 of 7 genes that none of its children has"],
+    ]
 
 
 def test_without_relations_there_is_one_mask():
@@ -138,8 +151,12 @@ def test_small_pathways_go_and_their_genes_stay_above():
         ("left out genes", "R"),
         ("dropped gene", "g"),
     ]
-    left_out = hier.report.set_index("subject").loc["R", "detail"]
-    assert left_out == "1 of its own genes, fewer than min_genes=2: g"
+    assert hier.report["detail"].tolist() == [
+        "1 genes, fewer than min_genes=2",
+        "2 of 4 genes that none of its children has",
+        "1 of its own genes, fewer than min_genes=2: g",
+        "in no kept pathway",
+    ]
     assert "g" not in hier.genes
 
 
@@ -148,6 +165,13 @@ def test_genes_too_few_for_a_unit_enter_further_up_where_they_are_enough():
     assert reached(hier)["A"] == {"a", "b"}  # d alone is no unit of A ...
     assert reached(hier)[R_OWN] == {"d", "g"}  # ... but with g it is one of R
     assert hier.report.set_index("action").loc["left out genes", "detail"].endswith(": d")
+
+
+def test_genes_that_are_left_out_are_listed_in_their_order():
+    hier = build({"R": "xaby", "A": "ab"}, [("A", "R")], min_genes=3, genes="yx")
+    assert hier.report["detail"][0] == "2 genes, fewer than min_genes=3"
+    hier = build({"R": "xabcy", "A": "abc"}, [("A", "R")], min_genes=3)
+    assert hier.report["detail"][0] == "2 of its own genes, fewer than min_genes=3: x, y"
 
 
 def test_deep_pathways_go_and_their_genes_stay_above():
@@ -213,6 +237,7 @@ def test_residual_takes_the_genes_of_no_pathway():
     assert hier.table.loc["(residual)", ["level", "depth", "kind"]].tolist() == [0, 1, "residual"]
     assert "(residual)" in hier.roots
     assert told(hier)[-1] == ("residual", "(residual)")
+    assert hier.report["detail"].iloc[-1] == "2 genes in no kept pathway"
     assert "(residual)" not in build(residual=True).pathways  # every gene is in a pathway
     with_others = build(genes=["z"])
     assert with_others == build()
@@ -238,6 +263,44 @@ def test_what_makes_no_hierarchy(options, error, code):
     assert caught.value.code == code
 
 
+@pytest.mark.parametrize(
+    ("options", "problem", "genes"),
+    [
+        ({"min_genes": 0}, "min_genes must be a whole number from 1, received 0", []),
+        ({"min_genes": None}, "min_genes must be a whole number from 1, received None", []),
+        ({"max_depth": 2.0}, "max_depth must be a whole number from 1, received 2.0", []),
+        ({"min_genes": 8}, "no pathway has 8 genes or more; the largest has 7", []),
+        (
+            {"sets": {A_OWN: "a", "A": "b", "(residual)": "a"}, "pairs": []},
+            "a name that ends in ' (own genes)' or is '(residual)' is kept for what a hierarchy "
+            "adds",
+            [A_OWN, "(residual)"],
+        ),
+    ],
+)
+def test_what_is_told_of_wrong_limits_and_names(options, problem, genes):
+    with pytest.raises(bm.BiomaskError) as caught:
+        build(**options)
+    assert (caught.value.problem, caught.value.genes) == (problem, genes)
+
+
+def test_limits_may_be_numbers_of_numpy_and_the_largest_there_is():
+    assert build(min_genes=np.int64(2), max_depth=np.int64(3)) == build(min_genes=2)
+    assert build(min_genes=7).pathways.tolist() == ["R"]
+
+
+def test_units_that_all_feed_all_are_no_cause_for_a_warning():
+    pairs = [("A", "R"), ("B", "R"), ("A", "S"), ("B", "S")]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        hier = build({"R": "abc", "S": "abc", "A": "ab", "B": "bc"}, pairs)
+        assert hier[1].density == 1
+        assert hier.rewire(0) == hier.rewire(0)
+        assert hierarchy_from_config(hierarchy_to_config(hier)) == hier
+        assert [level.mask.shape for level in levels_of(hier)] == [(3, 2), (2, 2)]
+        assert sorted_hierarchy(hier) == hier
+
+
 def test_other_inputs_are_refused():
     mask = bm.Mask.from_sets(SETS)
     with pytest.raises(bm.ArgumentError, match=r"columns child and parent.*'down'"):
@@ -255,6 +318,10 @@ def test_other_inputs_are_refused():
     with pytest.raises(bm.MaskError) as caught:
         bm.Hierarchy.from_sets(weighted, frame([]))
     assert caught.value.code == "E-HIERARCHY-WEIGHTS"
+    assert caught.value.problem == (
+        "the gene sets have weights, which a hierarchy has no use for: the genes of a pathway "
+        "reach it through others"
+    )
 
 
 # ------------------------------------------------------------------------ as a chain, as a value
@@ -578,6 +645,44 @@ def test_html_has_the_masks_and_five_roots():
     ]
 
 
+# ------------------------------------------------------------------------ as a network reads it
+
+
+def test_a_level_reads_each_unit_where_it_was_computed():
+    hier = build()
+    entry, middle, top = levels_of(hier)
+    assert (entry.mask, entry.sources) == (hier[0], {})
+    assert middle.mask.to_sets() == {"A": ["C", "D", A_OWN]}
+    assert middle.sources == {0: [1, 2, 4]}
+    assert top.mask.to_sets() == {"R": ["B", "C", R_OWN, "A"]}
+    assert top.sources == {0: [0, 1, 5], 1: [0]}
+    assert levels_of(hier[0]) == [(hier[0], {})]
+    assert places(hier) == {
+        **{name: (0, k) for k, name in enumerate(["B", "C", "D", "I", A_OWN, R_OWN])},
+        **{"A": (1, 0), "R": (2, 0)},
+    }
+
+
+def test_positions_of_the_ends_of_every_edge():
+    sources, targets, level = unit_positions(build())
+    assert sources.tolist() == [*(4, 5, 0, 1, 2, 7, 8, 3, 6), *(1, 2, 4), *(0, 1, 5, 6)]
+    assert targets.tolist() == [*(0, 0, 1, 1, 2, 3, 3, 4, 5), *(6, 6, 6), *(7, 7, 7, 7)]
+    assert level.tolist() == [0] * 9 + [1] * 3 + [2] * 4
+
+
+def test_sorted_by_name_whatever_the_order_was():
+    hier = sorted_hierarchy(build())
+    backwards = {name: genes[::-1] for name, genes in reversed(SETS.items())}
+    assert hier == sorted_hierarchy(build(backwards, PAIRS[::-1]))
+    assert [mask.pathways.tolist() for mask in hier] == [
+        [A_OWN, "B", "C", "D", "I", R_OWN],
+        ["A", "B", "C", "I", R_OWN],
+        ["R", "I"],
+    ]
+    assert hier.genes.tolist() == list("abcdefgxy")
+    assert reached(hier) == reached(build())
+
+
 # ------------------------------------------------------------------------ rewiring and storing
 
 
@@ -649,6 +754,56 @@ def test_damaged_config_is_refused(change):
     change(config)
     with pytest.raises(bm.BiomaskError):
         hierarchy_from_config(config)
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "told"),
+    [
+        ({"n_carried": 6}, "E-PACKED", "expected 24"),  # as many as there are units
+        ({"n_carried": 7}, "E-PACKED", "'3 edges and 7 units carried over 6 units'"),
+        ({"n_carried": -1}, "E-PACKED", "'3 edges and -1 units carried over 6 units'"),
+        ({"n_edges": 6}, "E-PACKED", "expected 24"),
+        ({"n_edges": 7}, "E-PACKED", "'7 edges and 4 units carried over 6 units'"),
+        ({"n_edges": -1}, "E-PACKED", "'-1 edges and 4 units carried over 6 units'"),
+        ({"pathways": ["A", "Z"]}, "E-PACKED", "expected 8"),
+        ({"descriptions": []}, "E-PACKED", "a stored hierarchy is damaged: ValueError("),
+        ({"n_edges": "x"}, "E-PACKED", "a stored hierarchy is damaged: TypeError("),
+    ],
+)
+def test_damage_of_a_level_is_told(change, code, told):
+    config = hierarchy_to_config(build())
+    config["levels"][0].update(change)
+    with pytest.raises(bm.BiomaskError) as caught:
+        hierarchy_from_config(config)
+    assert caught.value.code == code
+    assert told in caught.value.problem
+
+
+def test_a_stored_level_that_computes_nothing_is_no_hierarchy():
+    config = hierarchy_to_config(build())
+    none = pack(np.array([], np.int32))
+    config["levels"] = [
+        {
+            **{"pathways": [], "descriptions": [], "n_edges": 0, "sizes": none, "members": none},
+            **{"n_carried": 6, "carried": pack(np.arange(6, dtype=np.int32))},
+        }
+    ]
+    with pytest.raises(bm.MaskError) as caught:
+        hierarchy_from_config(config)
+    assert caught.value.code == "E-HIERARCHY-CHAIN"
+
+
+def test_what_is_stored_of_a_level():
+    config = hierarchy_to_config(build())
+    assert list(config) == ["entry", "levels"]
+    middle, top = config["levels"]
+    names = ["pathways", "n_edges", "n_carried", "sizes", "members", "carried", "descriptions"]
+    assert list(middle) == names
+    assert [middle[name] for name in (*names[:3], names[-1])] == [["A"], 3, 4, [""]]
+    assert unpack(middle["sizes"], np.int32, 1).tolist() == [3]
+    assert unpack(middle["members"], np.int32, 3).tolist() == [1, 2, 4]
+    assert unpack(middle["carried"], np.int32, 4).tolist() == [0, 1, 3, 5]
+    assert (top["n_edges"], top["n_carried"]) == (4, 1)
 
 
 # ------------------------------------------------------------------------ against networkx
@@ -786,11 +941,11 @@ def test_align_drops_small_pathways_and_says_so():
     assert set(dropped["name"][dropped["side"] == "gene"]) == {"f", "y"}
     entries = aligned.report.to_frame()
     notes = entries[(entries["action"] == "note") & (entries["side"] == "pathway")]
-    assert notes["name"].tolist() == ["A", "R", "max_genes"]
-    assert (
-        notes["detail"].tolist()[1]
-        == "left out genes: 1 of its own genes, fewer than min_genes=2: f"
-    )
+    assert notes[["name", "to", "detail"]].to_numpy().tolist() == [
+        ["A", "", "own genes: 2 of 4 genes that none of its children has"],
+        ["R", "", "left out genes: 1 of its own genes, fewer than min_genes=2: f"],
+        ["max_genes", "", "has no say in a hierarchy"],
+    ]
     with pytest.raises(bm.AlignmentError) as caught:
         bm.align(build(), data("abcdefg"), min_genes=8)
     assert caught.value.code == "E-ALIGN-EMPTY"
@@ -846,6 +1001,25 @@ def test_a_rewired_hierarchy_is_aligned_before():
     with pytest.raises(bm.MaskError) as caught:
         bm.align(moved, data("abcde"), min_genes=1)
     assert caught.value.code == "E-HIERARCHY-REWIRED"
+    assert caught.value.problem == (
+        "the hierarchy was rewired, and own genes are no longer those of their pathway"
+    )
+    assert sorted(caught.value.genes) == [R_OWN, "S (own genes)"]
+
+
+def test_align_keeps_the_notes_of_a_hierarchy_and_says_anew_which_units_it_added():
+    aligned = bm.align(build(min_genes=2, residual=True), data("abcdefgz"), min_genes=2)
+    assert told(aligned.mask) == [
+        *(("dropped pathway", "D"), ("left out genes", "R")),  # of the hierarchy that was given
+        *(("dropped pathway", "I"), ("own genes", "A"), ("residual", "(residual)")),
+    ]
+    entries = aligned.report.to_frame()
+    notes = entries[(entries["action"] == "note") & (entries["side"] == "pathway")]
+    assert notes[["name", "detail"]].to_numpy().tolist() == [
+        ["A", "own genes: 2 of 4 genes that none of its children has"],
+        ["(residual)", "residual: 2 genes in no kept pathway"],
+        ["max_genes", "has no say in a hierarchy"],
+    ]
 
 
 # ------------------------------------------------------------------------ Reactome

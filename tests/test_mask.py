@@ -20,6 +20,7 @@ from biomask.masks.overlap import identical_columns, jaccard, linked, nearest
 from biomask.masks.packing import mask_from_config, mask_to_config
 from biomask.masks.rewiring import curveball
 from biomask.masks.transforms import rename_genes
+from biomask.storage import pack, unpack
 
 DENSE = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 1, 1]])
 GENES, PATHWAYS = ["A", "B", "C", "D"], ["P1", "P2", "P3"]
@@ -61,6 +62,9 @@ def test_members(mask):
     assert mask.sizes().to_dict() == {"P1": 2, "P2": 3, "P3": 1}
     assert mask.degrees().to_dict() == {"A": 1, "B": 2, "C": 1, "D": 2}
     assert mask.to_sets() == {"P1": ["A", "B"], "P2": ["B", "C", "D"], "P3": ["D"]}
+    assert (mask.sizes().name, mask.degrees().name) == ("size", "degree")
+    assert mask.descriptions.name == "description"
+    assert mask.report.columns.tolist() == ["action", "subject", "detail", "line"]
 
 
 def test_edges_are_sorted_by_pathway_then_gene(mask):
@@ -73,6 +77,8 @@ def test_edges_are_sorted_by_pathway_then_gene(mask):
     assert edges.columns.tolist() == ["gene", "pathway", "weight"]
     assert edges["gene"].tolist() == list("ABBCDD")
     assert edges["pathway"].tolist() == ["P1", "P1", "P2", "P2", "P2", "P3"]
+    assert edges["weight"].tolist() == [1] * 6
+    assert edges["weight"].dtype == np.float32
 
 
 def test_to_dense_is_labelled(mask, weighted):
@@ -278,6 +284,22 @@ def test_the_digest_is_a_hash_of_names_and_edges_written_out():
     assert mask.digest == sha.hexdigest()
 
 
+def test_genes_that_the_given_ones_lack_are_named_once_each():
+    with pytest.raises(bm.MaskError) as caught:
+        bm.Mask.from_sets({"P": ["A", "X", "X"], "Q": ["Y", "A"]}, genes=["A"])
+    assert caught.value.problem == "genes of the sets are missing from the given genes"
+    assert caught.value.genes == ["X", "Y"]
+
+
+def test_a_number_among_the_genes_of_a_set_is_no_name():
+    with pytest.raises(bm.MaskError) as caught:
+        bm.Mask.from_sets({"P": ["A", 1.5]})
+    assert (caught.value.code, caught.value.genes) == ("E-MASK-NAMES", ["1.5"])
+    with pytest.raises(bm.MaskError) as caught:
+        bm.Mask.from_sets({"P": [7157]}, genes=[7157, None])
+    assert (caught.value.code, caught.value.genes) == ("E-MASK-NAMES", ["None"])
+
+
 # ------------------------------------------------------------------------ immutable, a value
 
 
@@ -319,6 +341,20 @@ def test_names_that_are_no_text_are_listed():
 def test_a_mask_of_ones_warns_from_two_by_two_on():
     with pytest.warns(bm.BiomaskWarning, match="every one of 2 genes feeds every one of 2"):
         bm.Mask.from_dense(np.ones((2, 2)))
+    with pytest.warns(bm.BiomaskWarning) as caught:
+        bm.Mask(np.ones((2, 3)), ["A", "B"], PATHWAYS)
+    assert str(caught[0].message) == (
+        "the mask is dense: every one of 2 genes feeds every one of 3 pathways, so it carries no "
+        "knowledge"
+    )
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (3, 1)])
+def test_a_single_gene_or_pathway_is_no_dense_mask(shape):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert bm.Mask.from_dense(np.ones(shape)).density == 1
 
 
 def test_digest_sees_order_names_edges_and_weights(mask):
@@ -417,9 +453,14 @@ def test_filter(mask):
     ]
     assert mask.filter().pathways.tolist() == PATHWAYS
     assert mask.filter(2).pathways.tolist() == ["P1", "P2"]
+    assert mask.filter(2).report["detail"].tolist() == ["1 genes, outside 2 to any"]
     assert mask.filter(min_genes=1, max_genes=1).pathways.tolist() == ["P3"]
-    with pytest.raises(bm.MaskError, match="10 to any number of genes; sizes run from 1 to 3"):
+    with pytest.raises(bm.MaskError) as caught:
         mask.filter(min_genes=10)
+    assert caught.value.problem == (
+        "no pathway has 10 to any number of genes; sizes run from 1 to 3"
+    )
+    assert caught.value.code == "E-MASK-EMPTY"
     with pytest.raises(bm.MaskError, match="0 to 0 genes"):
         mask.filter(min_genes=0, max_genes=0)
 
@@ -428,7 +469,11 @@ def test_select_keeps_the_order_given(mask):
     chosen = mask.select(genes=["D", "B"], pathways=["P3", "P2"])
     expected = mask.to_dense().loc[["D", "B"], ["P3", "P2"]]
     pd.testing.assert_frame_equal(chosen.to_dense(), expected)
-    assert set(chosen.report["subject"]) == {"A", "C", "P1"}
+    assert chosen.report[["action", "subject", "detail"]].values.tolist() == [
+        ["dropped gene", "A", "not selected"],
+        ["dropped gene", "C", "not selected"],
+        ["dropped pathway", "P1", "not selected"],
+    ]
     assert mask.select() == mask
     assert mask.select(pathways="P2").shape == (4, 1)
 
@@ -455,7 +500,9 @@ def test_merge_identical():
     assert merged.pathways.tolist() == ["P | R", "Q", "S"]
     assert merged.to_sets() == {"P | R": ["A", "B"], "Q": ["B", "C"], "S": ["C"]}
     assert merged.descriptions.tolist() == ["one | two", "", ""]
-    assert merged.report["subject"].tolist() == ["P | R"]
+    assert merged.report[["action", "subject", "detail"]].values.tolist() == [
+        ["merged pathways", "P | R", "2 pathways have the same genes"]
+    ]
     assert merged.merge_identical() == merged
 
 
@@ -530,7 +577,16 @@ def test_rewire_changes_the_membership():
     # Chance agreement of two such masks is about the density; the same mask would give 1.
     shared = (mask.to_dense().to_numpy() & random[0].to_dense().to_numpy()).sum() / mask.n_edges
     assert shared < 0.4
-    assert random[0].report["subject"].tolist() == ["seed 0"]
+    assert random[0].report[["action", "subject", "detail"]].values.tolist() == [
+        ["rewired", "seed 0", "sizes and degrees kept, membership random"]
+    ]
+
+
+def test_two_pathways_trade_with_each_other_and_one_with_none():
+    mask = bm.Mask.from_sets({"P": "ABCD", "Q": "EFGH"})
+    assert mask.rewire(0) != mask
+    alone = bm.Mask.from_sets({"P": "AB"}, genes=list("ABC"))
+    assert alone.rewire(0) == alone
 
 
 def test_rewire_deals_the_weights_of_each_pathway_anew():
@@ -602,6 +658,23 @@ def test_linked_columns_are_those_of_the_dense_table(threshold):
     matrix = sparse.csc_array(dense.astype(np.float32))
     expected = np.where(jaccard(matrix) >= np.float32(threshold), jaccard(matrix), 0)
     np.testing.assert_array_equal(linked(matrix, threshold).toarray(), expected)
+
+
+def test_columns_without_a_link_count_in_the_shape():
+    mask = bm.Mask.from_sets({"P": ["A"], "Q": ["A", "B"], "empty": []})
+    assert linked(mask.to_scipy(), 0.5).toarray().tolist() == [[1, 0.5, 0], [0.5, 1, 0], [0, 0, 0]]
+
+
+def test_nearest_is_the_first_of_equals():
+    rng = np.random.default_rng(4)
+    for _ in range(20):
+        matrix = sparse.csc_array((rng.random((6, 12)) < 0.3).astype(np.float32))
+        index = jaccard(matrix)
+        np.fill_diagonal(index, 0)
+        expected = np.where(index.any(axis=1), index.argmax(axis=1), np.arange(12))
+        which, best = nearest(matrix)
+        assert which.tolist() == expected.tolist()
+        np.testing.assert_allclose(best, index.max(axis=1), rtol=1e-6)
 
 
 def test_nearest_by_hand():
@@ -677,6 +750,42 @@ def test_damaged_config_is_refused(mask, damage):
     config = {**mask_to_config(mask), **damage}
     with pytest.raises(bm.BiomaskError):
         mask_from_config(config)
+
+
+@pytest.mark.parametrize(
+    ("damage", "code", "told"),
+    [
+        ({"n_edges": -1}, "E-PACKED", "'-1 edges in a mask of 4 x 3'"),
+        ({"n_edges": 5}, "E-PACKED", "expected 20"),
+        ({"n_edges": 12}, "E-PACKED", "expected 48"),  # as many as there are places
+        ({"genes": ["A", "B"]}, "E-MASK-SPARSE", "the sparse matrix is damaged"),
+        ({"pathways": None}, "E-PACKED", "a stored mask is damaged: TypeError("),
+        ({"descriptions": ["x"]}, "E-PACKED", "a stored mask is damaged: ValueError("),
+        ({"n_edges": 0, "members": pack(np.array([], np.int32))}, "E-MASK-SPARSE", "is damaged"),
+    ],
+)
+def test_damage_is_told(mask, damage, code, told):
+    with pytest.raises(bm.BiomaskError) as caught:
+        mask_from_config({**mask_to_config(mask), **damage})
+    assert caught.value.code == code
+    assert told in caught.value.problem
+
+
+def test_a_stored_pathway_without_genes_stays():
+    mask = bm.Mask.from_sets({"P": ["A"], "empty": []}, genes=["A", "idle"])
+    assert mask_from_config(mask_to_config(mask)).sizes().to_dict() == {"P": 1, "empty": 0}
+
+
+def test_what_is_stored_of_a_mask(mask, weighted):
+    names = ["genes", "pathways", "n_edges", "sizes", "members", "descriptions"]
+    config = mask_to_config(mask)
+    assert list(config) == names
+    assert config["n_edges"] == 6
+    assert unpack(config["sizes"], np.int32, 3).tolist() == [2, 3, 1]
+    assert unpack(config["members"], np.int32, 6).tolist() == [0, 1, 1, 2, 3, 3]
+    config = mask_to_config(weighted)
+    assert list(config) == [*names, "weights"]
+    assert unpack(config["weights"], np.float32, 4).tolist() == [1.5, -2, 0.5, 1]
 
 
 def test_more_edges_than_places_are_refused_unread(mask):

@@ -8,7 +8,14 @@ import pandas as pd
 import pytest
 
 import biomask as bm
-from biomask.errors import AlignmentError, ArgumentError, BiomaskWarning, DataError
+from biomask.errors import (
+    AlignmentError,
+    ArgumentError,
+    BiomaskWarning,
+    DataError,
+    raise_together,
+)
+from biomask.masks.modalities import named
 
 SETS = {"P1": ["A", "B", "C"], "P2": ["C", "D"], "P3": ["E", "F"]}
 
@@ -108,6 +115,70 @@ def test_the_report_names_what_each_modality_lacks(mask, data):
     assert coverage["coverage"].tolist() == [1, 1, 0.5]
 
 
+def test_the_whole_report(data):
+    sets = {**SETS, "P4": ["A"], "none": []}
+    mask = bm.Mask.from_sets(sets, genes=list("ABCDEFG"))
+    data["expression"]["e"] = 4.25
+    data["mutation"]["A"] = 2.5
+    report = align(mask, data).report
+    assert report.coverage.index.equals(mask.pathways)
+    assert report.coverage.reset_index().to_numpy().tolist() == [
+        ["P1", 3, 3, 1.0, True],
+        ["P2", 2, 2, 1.0, True],
+        ["P3", 2, 1, 0.5, True],
+        ["P4", 1, 1, 1.0, True],
+        ["none", 0, 0, 0.0, False],
+    ]
+    assert list(report.coverage) == ["size", "present", "coverage", "kept"]
+    assert report.matched.tolist() == list("ABCDE")
+    assert report.only_in_mask.tolist() == ["F", "G"]
+    assert report.only_in_data.tolist() == ["e", "X"]
+    assert report.state == (
+        "expression: logged (values from 0 to 24.3); mutation: logged (values from 0 to 26.3)"
+    )
+    assert report.cause == ""
+    values = ["note", "data", "values", ""]
+    assert report.to_frame().to_numpy().tolist() == [
+        ["dropped", "sample", "s2", "", "not in mutation"],
+        ["dropped", "sample", "s0", "", "not in expression"],
+        ["dropped", "pathway", "none", "", "0 genes in the data"],
+        [*values, "expression: logged (values from 0 to 24.3)."],
+        ["dropped", "mask", "F", "", "expression: not in the data"],
+        ["dropped", "mask", "G", "", "expression: not in the data"],
+        ["dropped", "data", "e", "", "expression: not in the mask"],
+        [*values, "mutation: logged (values from 0 to 26.3)."],
+        ["constant", "data", "A", "", "mutation: 2.5 in every sample"],
+        *(["dropped", "mask", gene, "", "mutation: not in the data"] for gene in "DEFG"),
+        ["dropped", "data", "X", "", "mutation: not in the mask"],
+    ]
+
+
+def test_the_cause_is_told_of_its_modality(mask, data):
+    data["mutation"] = data["mutation"].rename(columns={"X": "d"})
+    told = "mutation: 33% of the names differ in upper and lower case; rename the data's columns."
+    assert align(mask, data).report.cause == told
+
+
+def test_a_sample_is_told_with_every_modality_that_lacks_it(mask, data):
+    data["other"] = table("AB", ["s1", "s4"], 2)
+    report = align(mask, data).report.to_frame()
+    assert report[report["side"] == "sample"][["name", "detail"]].to_numpy().tolist() == [
+        ["s2", "not in mutation, other"],
+        ["s3", "not in other"],
+        ["s0", "not in expression, other"],
+        ["s4", "not in expression, mutation"],
+    ]
+
+
+def test_genes_of_dropped_pathways_go_from_every_modality(mask, data):
+    aligned = align(mask, data, min_genes=3)
+    assert aligned.mask.genes.tolist() == [
+        f"{gene} ({name})" for gene in "ABC" for name in ("expression", "mutation")
+    ]
+    assert aligned.X.columns.equals(aligned.mask.genes)
+    assert aligned.modalities["expression"].mask.genes.tolist() == list("ABC")
+
+
 def test_every_modality_keeps_a_report_of_its_own(mask, data):
     modalities = align(mask, data).modalities
     assert list(modalities) == ["expression", "mutation"]
@@ -175,21 +246,52 @@ def test_errors_and_warnings_say_which_modality(mask, data):
         align(mask, {**data, "other": table("VWXYZ", ["s1", "s3"], 0)})
     counts = {**data, "counts": table("ABC", ["s1", "s3"], 3) - 1 / 3}
     counts["counts"] = counts["counts"].round()
-    with pytest.warns(BiomaskWarning, match="modality 'counts': .*raw counts"):
+    with pytest.warns(BiomaskWarning, match="modality 'counts': .*raw counts") as caught:
         bm.align(mask, counts, min_genes=1)
+    assert {warning.filename for warning in caught} == {__file__}
+    with pytest.raises(BiomaskWarning, match="modality 'counts': "):
+        align(mask, counts)  # which makes an error of a warning
 
 
-@pytest.mark.parametrize("names", [{}, {"a(b": 0}, {"": 0}, {3: 0}])
+def test_an_error_of_a_modality_keeps_all_that_it_tells():
+    given = {"code": "E-X", "genes": ["A"], "hint": "Do."}
+    with pytest.raises(DataError) as caught, named("m"):
+        raise DataError("no good", **given)
+    error = caught.value
+    assert error.problem == "modality 'm': no good"
+    assert {name: getattr(error, name) for name in given} == given
+    assert error.problems == [error]
+    several = [ArgumentError("one", code="E-X"), ArgumentError("two", code="E-Y")]
+    with pytest.raises(ArgumentError) as caught, named("m"):
+        raise_together(several)
+    assert caught.value.problem == "modality 'm': 2 problems"
+    assert caught.value.problems == several
+
+
+@pytest.mark.parametrize("names", [{}, {"a(b": 0}, {"b)": 0}, {"": 0}, {" ": 0}, {3: 0}])
 def test_modalities_need_names_that_can_be_told_apart(mask, names):
-    with pytest.raises(ArgumentError, match="modalities need names without brackets"):
-        align(mask, names)
+    with pytest.raises(ArgumentError) as caught:
+        align(mask, {**names, "good": 0} if names else {})
+    received = repr(str(next(iter(names)))) if names else "none"
+    assert caught.value.problem == f"modalities need names without brackets, received {received}"
+    assert caught.value.code == "E-MODALITY"
 
 
 def test_samples_without_names_or_partners_are_refused(mask, data):
-    with pytest.raises(DataError, match="modality 'x' has no sample names"):
+    with pytest.raises(DataError) as caught:
         align(mask, {**data, "x": np.zeros((3, 6))})
-    with pytest.raises(DataError, match="modality 'x' repeats sample names 's1'"):
-        align(mask, {**data, "x": table("AB", ["s1", "s1"], 0)})
+    assert caught.value.problem == "modality 'x' has no sample names"
+    assert caught.value.code == "E-SAMPLES"
+    with pytest.raises(DataError) as caught:
+        align(mask, {**data, "x": table("AB", ["s1", *"abcdabcd"], 0)})
+    assert caught.value.problem == "modality 'x' repeats sample names 'a', 'b', 'c' and 1 more"
+    with pytest.raises(AlignmentError) as caught:
+        align(mask, {**data, "x": table("AB", "tuvw", 0)})
+    assert caught.value.problem == (
+        "no sample is in all of the 3 modalities (expression: 's1', 's2', 's3'; mutation: 's3', "
+        "'s0', 's1'; x: 't', 'u', 'v' and 1 more)"
+    )
+    assert caught.value.code == "E-ALIGN-SAMPLES"
     with pytest.raises(AlignmentError, match=r"no sample is in all .*expression: 's1'.*x: 't1'"):
         align(mask, {**data, "x": table("AB", ["t1", "t2"], 0)})
 
@@ -230,6 +332,12 @@ def test_a_missing_gene_is_refused_or_filled_in_its_modality(mask, data):
 
 def test_new_data_need_the_modalities_of_the_first(mask, data):
     aligned = align(mask, data)
+    with pytest.raises(ArgumentError) as caught:
+        aligned.match({"other": data["mutation"], "expression": data["expression"]})
+    assert caught.value.problem == (
+        "the modalities must be 'expression', 'mutation', received 'expression', 'other'"
+    )
+    assert caught.value.code == "E-MODALITY"
     with pytest.raises(ArgumentError, match="modalities must be 'expression', 'mutation'"):
         aligned.match({"expression": data["expression"]})
     with pytest.raises(ArgumentError, match="aligned with a mapping of modalities"):
@@ -381,13 +489,25 @@ def test_gene_and_modality_part_at_the_last_brackets():
     assert parted["gene"].tolist() == ["TP53", "ATP (ER)"]
     assert parted["modality"].tolist() == ["mutation", "copy number"]
     assert edges["gene"].tolist() == ["TP53 (mutation)", "ATP (ER) (copy number)"]
+    moved = bm.split_modality(edges[["p", "gene"]].assign(q=1))
+    assert moved.columns.tolist() == ["p", "gene", "modality", "q"]
+
+
+def test_genes_without_a_modality_are_counted_once_each():
+    table = pd.DataFrame({"gene": ["A", "B (x)", "A", "C ()", "(y)", "D(z)"]})
+    with pytest.raises(DataError) as caught:
+        bm.split_modality(table)
+    assert caught.value.problem == "4 genes have no modality"
+    assert (caught.value.code, caught.value.genes) == ("E-MODALITY", ["A", "C ()", "(y)", "D(z)"])
 
 
 def test_a_gene_without_a_modality_is_refused(mask):
     with pytest.raises(DataError, match="6 genes have no modality: 'A'"):
         bm.split_modality(mask.to_edges())
-    with pytest.raises(DataError, match="no column 'gene'"):
+    with pytest.raises(DataError) as caught:
         bm.split_modality(pd.DataFrame({"pathway": ["P"]}))
+    assert caught.value.problem == "the table has no column 'gene'"
+    assert caught.value.code == "E-COLUMN"
 
 
 # ------------------------------------------------------------------------ through the engine

@@ -1,7 +1,9 @@
 """Names: what is cleaned, what is only suspected, and the cause that is told."""
 
+import pandas as pd
 import pytest
 
+from biomask.errors import AlignmentError
 from biomask.masks import naming
 from biomask.masks.naming import candidates, excel_genes, kind_of, probable_cause
 from biomask.masks.symbols import PREDECESSOR, SUCCESSOR
@@ -127,6 +129,7 @@ def test_serial_number_is_the_day_it_stands_for():
     assert excel_genes("43891") == excel_genes("1-Mar")  # 43891 is 1 March 2020
     assert excel_genes("39873") == excel_genes("1-Mar")  # of 2009
     assert excel_genes("43892") == excel_genes("2-Mar")
+    assert excel_genes("43710") == excel_genes("2-Sep")  # of 2019, before a leap day
     assert excel_genes("43831") is None  # 1 January: no symbol becomes that
 
 
@@ -165,6 +168,7 @@ def test_clones_in_scientific_notation():
     assert excel_genes("2,31E+13", genes) == ("2310001E07Rik",)
     assert excel_genes("2.310001E+13", genes) == ("2310001E07Rik",)
     assert excel_genes("2.31E+13") == ()
+    assert excel_genes("2E+13", ["2000001E07Rik"]) == ("2000001E07Rik",)
 
 
 def test_numbers_are_serials_only_where_names_are_not_numbers():
@@ -263,6 +267,56 @@ def test_case_is_never_offered_across_species():
     cause = probable_cause(["Trp53", "Brca1", "Gapdh"], HUMAN)
     assert "rename" not in cause
     assert "no ortholog mapping" in cause
+
+
+@pytest.mark.parametrize("data", [["Fn1"], ["Gapdh", "Actb", "MDm2"]])
+def test_most_names_tell_the_species(data):
+    """Of Fn1 two letters are enough."""
+    mask = [name.upper() for name in data]
+    assert probable_cause(data, mask).startswith("species: the data have mouse symbols, the mask")
+    assert probable_cause(mask, data).startswith("species: the data have human symbols, the mask")
+
+
+def test_half_of_the_names_are_not_most():
+    assert probable_cause(["Gapdh", "ACTb"], ["GAPDH", "ACTB"]) == (
+        "100% of the names differ in upper and lower case; rename the data's columns."
+    )
+
+
+def test_the_share_is_of_the_names_of_the_mask():
+    assert probable_cause(["SEPT2", "SEPT7", "FOO"], ["SEPTIN2", "SEPTIN7", "A", "B"]) == (
+        "50% of the mask's genes stand in the data under their older symbols."
+    )
+
+
+def test_one_version_in_twenty_is_a_cause():
+    mask = [f"ENSG{i:011d}" for i in range(20)]
+    told = "Ensembl version suffixes (ENSG00000141510.16); pass strip_versions=True."
+    assert probable_cause(["ENSG00000000003.1", "ENSG00000099999"], mask) == told
+    assert probable_cause(["ENSG00000000003.1"], [*mask, "ENSG00000000020"]) == ""
+
+
+def test_a_number_among_symbols_may_be_a_date():
+    told = "a spreadsheet turned names into dates or numbers (100% of the mask's genes)."
+    assert probable_cause(["43891"], ["MARCHF1"], among=["43891", "TP53", "BRCA1"]) == told
+
+
+def test_ensembl_ids_of_other_species_are_told():
+    assert probable_cause(["ENSMUSG00000059552", "ENSRNOG00000010756"], ["ENSG00000141510"]) == (
+        "species: Ensembl ids of 'MUS', 'RNO' in the data, of 'human' in the mask; use gene sets "
+        "of the data's species or map orthologs."
+    )
+
+
+def test_names_as_text():
+    names = naming.text_names(pd.Index(["TP53", None, 7157, float("nan")], dtype=object))
+    assert names.tolist() == ["TP53", "", "7157", ""]
+    assert names.dtype == object
+    levels = pd.MultiIndex.from_tuples([("A", "x")], names=["gene", "probe"])
+    with pytest.raises(AlignmentError) as caught:
+        naming.text_names(levels)
+    assert caught.value.problem == "gene names have 2 levels ('gene', 'probe')"
+    assert caught.value.code == "E-ALIGN-LEVELS"
 
 
 def test_a_rare_difference_is_no_cause():

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import biomask as bm
+from biomask.masks.relations import read_relations
 
 GMT = (
     "Cell cycle\tR-HSA-1\ta\tb\tc\n"
@@ -189,6 +190,38 @@ def test_wrong_tables(tmp_path, content, code, line):
     assert error.hint
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (
+            "\nfrom\tto\n",
+            {"problem": "the columns must be child and parent; found ['from', 'to']", "line": 2},
+        ),
+        (
+            "\nchild,Parent ,child\na,b,c\n",
+            {"problem": "column 'child' occurs 2 times", "line": 2, "column": "child"},
+        ),
+        ("child,parent\n", {"problem": "there is no relation in it"}),
+        (
+            "R-HSA-1\tR-HSA-2\nR-HSA-1\n",
+            {"problem": "1 fields, expected 2 as in the first row", "line": 2},
+        ),
+        (
+            "child,parent\nR-HSA-2, \n",
+            {"problem": "the parent is '', not a name", "line": 2},
+        ),
+        (
+            "R-HSA-1\tR-HSA-1\n",
+            {"problem": "'R-HSA-1' is its own parent", "line": 1, "genes": ["R-HSA-1"]},
+        ),
+    ],
+)
+def test_what_is_told_of_a_wrong_table(tmp_path, content, told):
+    error = refused(tmp_path, content)
+    whole = {"line": None, "column": None, "genes": []} | told
+    assert {name: getattr(error, name) for name in whole} == whole
+
+
 def test_all_problems_come_together(tmp_path):
     content = "child,parent\nR-HSA-2,\nR-HSA-2\nR-HSA-3,R-HSA-3\n,\nR-HSA-2,R-HSA-1\n"
     error = refused(tmp_path, content)
@@ -208,6 +241,7 @@ def test_ids_of_several_sets_are_refused(tmp_path):
     gmt = GMT.replace("R-HSA-3", "R-HSA-2")
     error = refused(tmp_path, REACTOME, gmt)
     assert error.code == "E-RELATION-AMBIGUOUS"
+    assert error.problem == "1 ids are the descriptions of several gene sets each"
     assert error.genes == ["R-HSA-2"]
     by_name = "child,parent\n007,Cell cycle\n"
     assert parents(read(tmp_path, by_name, gmt))["007"] == "Cell cycle"
@@ -220,8 +254,15 @@ def test_frames_need_names(tmp_path, name):
     with pytest.raises(bm.ReadError) as caught:
         bm.read_hierarchy(sets, frame)
     assert (caught.value.file, caught.value.line, caught.value.code) == ("DataFrame", 2, "E-NAME")
-    with pytest.raises(bm.ReadError, match="columns must be child and parent"):
+    assert caught.value.problem == f"the child is {name!r}, not a name"
+    with pytest.raises(bm.ReadError, match="columns must be child and parent") as caught:
         bm.read_hierarchy(sets, frame.set_axis(["a", "b"], axis=1))
+    assert (caught.value.file, caught.value.line) == ("DataFrame", None)
+    with pytest.raises(bm.ReadError, match="there is no relation in it") as caught:
+        bm.read_hierarchy(sets, frame.iloc[:0])
+    assert (caught.value.file, caught.value.code) == ("DataFrame", "E-EMPTY")
+    with pytest.raises(bm.ArgumentError, match="and the relations are none"):
+        bm.read_hierarchy(sets, frame.iloc[:1], part_of=True)
 
 
 def test_missing_and_bad_gene_sets(tmp_path):
@@ -248,12 +289,17 @@ def test_obo_takes_is_a_and_part_of_on_request(tmp_path):
     assert genes["part"] == {"b", "c"}
     assert genes["process"] == {"a", "b", "c", "d"}
     assert (hier.report["action"] == "added genes").sum() == 2
+    assert [row[1:] for row in read_relations(tmp_path / "relations")] == [
+        *(("GO:2", "GO:1"), ("GO:3", "GO:2"), ("GO:4", "GO:1")),
+    ]
     both = read(tmp_path, gzip.compress(OBO.encode()), GO, part_of=True)
     assert set(parents(both)["small part"].split("; ")) == {"part", "other"}
 
 
 def test_obo_errors(tmp_path, monkeypatch):
-    assert refused(tmp_path, OBO + "\n[Term]\nid: GO:9\nno colon\n", GO).code == "E-OBO"
+    error = refused(tmp_path, OBO + "\n[Term]\nid: GO:9\nno colon\n", GO)
+    assert error.code == "E-OBO"
+    assert error.problem.startswith("the OBO file is damaged: ")
     assert refused(tmp_path, "format-version: 1.2\n", GO).code == "E-EMPTY"
     with pytest.raises(bm.ArgumentError, match="part_of=True is for OBO files"):
         read(tmp_path, REACTOME, part_of=True)

@@ -71,6 +71,51 @@ def test_an_absent_key_names_those_there_are(source):
     assert caught.value.code == "E-KEY"
 
 
+def test_what_is_noted_of_the_names_of_an_array(adata):
+    note = ["named pathways", "uns['array_names']", "the columns took these names", pd.NA]
+    assert bm.read_varm(adata, "array").report.to_numpy().tolist() == [note]
+
+
+def test_the_first_list_of_names_that_fits_is_taken(adata):
+    """Of the genes there are three, of the pathways two."""
+    adata.uns["array_names"] = ["x", "y", "z"]
+    adata.uns["array"] = ["a", 2]
+    adata.uns["terms"] = ["c", "d"]
+    assert bm.read_varm(adata, "array").pathways.tolist() == ["c", "d"]
+    adata.uns["array"] = np.array([["a"], ["b"]])
+    assert bm.read_varm(adata, "array").pathways.tolist() == ["c", "d"]
+    adata.uns["array"] = ["e", "f"]
+    assert bm.read_varm(adata, "array").pathways.tolist() == ["e", "f"]
+    adata.varm["flat"] = DENSE[:, :1]
+    adata.uns["terms"] = ["only"]
+    assert bm.read_varm(adata, "flat").pathways.tolist() == ["only"]
+
+
+def test_a_key_of_uns_that_is_absent_is_told(source):
+    where = "varm['array']" if isinstance(source, anndata.AnnData) else f"{source}: varm['array']"
+    with pytest.raises(ReadError) as caught:
+        bm.read_varm(source, "array", pathways="absent")
+    assert (caught.value.problem, caught.value.file) == ("uns has no key 'absent'", where)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_text_is_no_mask(adata, weighted):
+    adata.varm["text"] = pd.DataFrame({"P": ["a", "b", "c"]}, index=GENES)
+    with pytest.raises(ReadError, match="a mask must hold numbers") as caught:
+        bm.read_varm(adata, "text", weighted=weighted)
+    assert (caught.value.code, caught.value.file) == ("E-MASK-VALUE", "varm['text']")
+
+
+def test_an_element_that_anndata_cannot_read(adata, tmp_path):
+    path = tmp_path / "data.h5ad"
+    adata.write_h5ad(path)
+    with h5py.File(path, "r+") as file:
+        file["varm/array"].attrs["encoding-type"] = "nonsense"
+    with pytest.raises(ReadError, match="the file is damaged or no h5ad: ") as caught:
+        bm.read_varm(path, "array")
+    assert (caught.value.code, caught.value.file) == ("E-H5AD", str(path))
+
+
 @pytest.mark.parametrize("pathways", ["absent", "short", ["one"]])
 def test_names_that_were_asked_for_and_do_not_fit_are_refused(source, pathways):
     with pytest.raises(ReadError) as caught:
@@ -104,6 +149,8 @@ def test_other_files_are_no_h5ad(tmp_path, content):
         bm.read_varm(path, "mask")
     assert caught.value.code == "E-H5AD"
     assert caught.value.file == str(path)
+    if not content.startswith(b"\x89HDF"):
+        assert caught.value.problem == "this is not an HDF5 file, so no h5ad"
 
 
 def test_an_hdf5_file_that_is_no_h5ad(tmp_path):

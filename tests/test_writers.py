@@ -1,6 +1,7 @@
 """Written, then read: nothing changes. What could not be read back is refused."""
 
 import gzip
+import warnings
 
 import numpy as np
 import pytest
@@ -116,10 +117,70 @@ def test_what_the_file_cannot_hold_is_counted_in_a_warning(tmp_path):
     with pytest.warns(BiomaskWarning, match="1 genes in no pathway are not in the file") as caught:
         bm.write_gmt(mask, tmp_path / "m.gmt")
     assert caught[0].filename == __file__
-    with pytest.warns(BiomaskWarning, match="1 genes and 1 pathways without an edge"):
+    assert str(caught[0].message) == (
+        "1 genes in no pathway are not in the file: GMT has no place for them."
+    )
+    with pytest.warns(BiomaskWarning) as caught:
         bm.write_edges(mask, tmp_path / "m.tsv")
+    assert str(caught[0].message) == (
+        "1 genes and 1 pathways without an edge are not in the file: an edge list has no place "
+        "for them."
+    )
+    assert caught[0].filename == __file__
     back = bm.read_gmt(tmp_path / "m.gmt", on_empty="keep")
     assert back.to_sets() == {"p": ["a", "c"], "empty": []}
+
+
+@pytest.mark.parametrize(
+    ("lost", "told"),
+    [("genes", "1 genes and 0 pathways without"), ("pathways", "0 genes and 1 pathways without")],
+)
+def test_genes_or_pathways_without_an_edge_are_enough_for_a_warning(tmp_path, lost, told):
+    sets = {"p": ["a"]} | ({"empty": []} if lost == "pathways" else {})
+    mask = bm.Mask.from_sets(sets, genes=["a", "b"] if lost == "genes" else ["a"])
+    with pytest.warns(BiomaskWarning, match=told):
+        bm.write_edges(mask, tmp_path / "m.tsv")
+
+
+def test_what_the_file_holds_whole_is_no_cause_for_a_warning(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        bm.write_edges(MASK, tmp_path / "m.tsv")
+        bm.write_gmt(MASK, tmp_path / "m.gmt")
+
+
+@pytest.mark.parametrize(
+    ("name", "mark"),
+    [
+        *(("m.csv", b","), ("m.CSV", b","), ("m.csv.gz", b","), ("m.Csv.GZ", b",")),
+        *(("m.tsv", b"\t"), ("m.csv.old.gz", b"\t"), ("csv", b"\t")),
+    ],
+)
+def test_the_ending_tells_what_separates_and_packs(tmp_path, name, mark):
+    bm.write_edges(MASK, tmp_path / name)
+    content = (tmp_path / name).read_bytes()
+    if name.lower().endswith(".gz"):
+        content = gzip.decompress(content)
+    assert content.startswith(b"gene" + mark + b"pathway\n")
+
+
+def test_what_could_not_be_read_back_is_told(tmp_path):
+    mask = bm.Mask.from_sets({"P\t1": ["g", " "]})
+    with pytest.raises(MaskError) as caught:
+        bm.write_gmt(mask, tmp_path / "m")
+    assert [(p.problem, p.code, p.genes) for p in caught.value.problems] == [
+        (
+            *("the gene ' ' is white space only, which could not be read back", "E-WRITE-NAME"),
+            [" "],
+        ),
+        (r"the pathway 'P\t1' holds a tab, which could not be read back", "E-WRITE-NAME", []),
+    ]
+    with pytest.raises(MaskError) as caught:
+        bm.write_gmt(bm.Mask.from_sets({"<html>" + "x" * 20: ["g"]}), tmp_path / "m")
+    assert (caught.value.problem, caught.value.code) == (
+        "the file would begin with '<html>xxxxxxxxxxxxxx' and be taken for an HTML page",
+        "E-WRITE-NAME",
+    )
 
 
 @pytest.mark.parametrize("write", [bm.write_gmt, bm.write_edges])
@@ -129,5 +190,7 @@ def test_overwrite_and_missing_folder(tmp_path, write):
     with pytest.raises(StorageError, match="the file exists"):
         write(MASK, path, overwrite=False)
     assert path.read_text() == "mine"
+    write(MASK, path)
+    assert path.read_text() != "mine"
     with pytest.raises(StorageError, match="cannot write the file"):
         write(MASK, tmp_path / "no" / "m")
