@@ -170,20 +170,25 @@ def test_scaled_rows(case):
     assert not X[:90][:, 4].any()
 
 
+class Spied:
+    """A matrix that notes which rows are read."""
+
+    def __init__(self, values, chunks=None):
+        self.values, self.chunks, self.read = values, chunks, []
+        self.shape, self.dtype = values.shape, values.dtype
+
+    def __getitem__(self, span):
+        self.read.append((span.start, span.stop))
+        return self.values[span]
+
+
 def test_only_what_is_asked_for_is_read(tmp_path, stays, monkeypatch):
     frame = table()
     X = opened(on_disk(frame, "h5ad dense", tmp_path), frame).rows
     X = X[np.argsort(X.rows)]
-    read = []
-
-    class Spied:
-        shape, dtype, chunks = X.store.matrix.shape, X.store.matrix.dtype, None
-
-        def __getitem__(self, span, matrix=X.store.matrix):
-            read.append((span.start, span.stop))
-            return matrix[span]
-
-    monkeypatch.setattr(X.store, "matrix", Spied())
+    matrix = Spied(X.store.matrix[:])
+    read = matrix.read
+    monkeypatch.setattr(X.store, "matrix", matrix)
     monkeypatch.setattr(X.store, "chunk_rows", 1)
     with monkeypatch.context() as patch:
         patch.setattr(rows, "READ", 1 << 20)
@@ -196,18 +201,6 @@ def test_only_what_is_asked_for_is_read(tmp_path, stays, monkeypatch):
     read.clear()
     X[0:10]
     assert [stop - start for start, stop in read] == [3, 3, 3, 1]  # 3 rows of 13 genes are READ
-
-
-class Spied:
-    """A matrix that notes which rows are read."""
-
-    def __init__(self, values, chunks=None):
-        self.values, self.chunks, self.read = values, chunks, []
-        self.shape, self.dtype = values.shape, values.dtype
-
-    def __getitem__(self, span):
-        self.read.append((span.start, span.stop))
-        return self.values[span]
 
 
 def rows_of(matrix) -> Rows:
