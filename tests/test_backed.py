@@ -59,6 +59,7 @@ def test_values_are_matched_by_name(case):
     assert is_on_disk(data)
     found = opened(data, frame)
     assert len(found) == len(frame)
+    assert found.index.equals(frame.index)
     values = np.asarray(found.rows)
     assert values.dtype == np.float32
     np.testing.assert_array_equal(values, frame.to_numpy())
@@ -419,7 +420,7 @@ def test_matrices_that_hold_no_real_numbers_of_samples_x_genes():
 
 def written(folder):
     """An h5ad file of genes a and b."""
-    ad.AnnData(np.zeros((2, 2)), var=pd.DataFrame(index=["a", "b"])).write_h5ad(folder / "a.h5ad")
+    ad.AnnData(np.zeros((3, 2)), var=pd.DataFrame(index=["a", "b"])).write_h5ad(folder / "a.h5ad")
     return folder / "a.h5ad"
 
 
@@ -432,7 +433,7 @@ def test_names_that_do_not_fit_the_matrix(tmp_path):
         read_data(path, pd.Index(["a"]))
     assert (error.value.code, error.value.file) == ("E-STORE", str(path))
     assert error.value.problem == (
-        "X has shape (5, 3), and there are 2 names of samples and 2 of genes"
+        "X has shape (5, 3), and there are 3 names of samples and 2 of genes"
     )
 
 
