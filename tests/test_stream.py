@@ -1,6 +1,7 @@
 """Training from disk: every row once an epoch, and the same studies as from memory."""
 
 import hashlib
+import tracemalloc
 import warnings
 from functools import partial
 
@@ -161,6 +162,17 @@ def test_64_samples_in_the_order_of_seed_0_unless_told_otherwise(frame, mask, y)
     for found, expected in zip(by_default, told, strict=True):
         for one, other in zip(found, expected, strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+def test_data_in_memory_are_not_copied_whole(mask):
+    X = pd.DataFrame(np.zeros((20_000, 12), np.float32), columns=mask.genes)  # 960 kB
+    dataset = bm.stream(X, mask, np.zeros(20_000), batch_size=500)
+    tracemalloc.start()
+    try:
+        assert len(list(dataset)) == 40
+        assert tracemalloc.get_traced_memory()[1] < X.to_numpy().nbytes * 0.9
+    finally:
+        tracemalloc.stop()
 
 
 def test_what_stream_refuses(frame, mask, y, tmp_path, stays):
