@@ -11,6 +11,8 @@ import pandas as pd
 import zarr
 from scipy import sparse
 
+from biomask.masks.rows import Rows, Store
+
 FORMS = ("h5ad csr", "h5ad dense", "zarr csr", "zarr dense", "path", "zarr path", "subset")
 
 
@@ -32,6 +34,12 @@ def on_disk(frame: pd.DataFrame, form: str, folder: Path, dtype=np.float32):
         whole = pd.concat([strangers, moved]).iloc[rng.permutation(2 * len(moved))]
         return _written(whole, "h5ad csr", folder, dtype)[moved.index]
     return _written(moved, form, folder, dtype)
+
+
+def rows_on_disk(values: np.ndarray, chunk: int = 1) -> Rows:
+    """The values in a store that keeps so many rows together."""
+    matrix = zarr.array(values, chunks=(chunk, values.shape[1]))
+    return Rows(Store({"X": matrix}, "X"), *map(np.arange, values.shape))
 
 
 def _written(moved: pd.DataFrame, form: str, folder: Path, dtype):

@@ -80,7 +80,7 @@ def activations(net):
     return np.stack([a for a, _ in pairs], 1), np.stack([h for _, h in pairs], 1)
 
 
-@pytest.mark.parametrize("block", [1, 8, 1 << 16])
+@pytest.mark.parametrize("block", [1, 8, 12, 1 << 16])
 @pytest.mark.parametrize("task", TASKS)
 def test_pathway_ablation_equals_the_rebuilt_network(task, block, monkeypatch):
     monkeypatch.setattr(effects, "BLOCK", block)
@@ -136,9 +136,10 @@ def test_a_number_by_hand():
 
 @pytest.mark.filterwarnings("error")  # NumPy's, of what overflows and is done again
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
-@pytest.mark.parametrize("scale", [60.0, 3000.0])
-def test_logits_of_any_size_give_the_exact_change(task, scale):
+@pytest.mark.parametrize(("scale", "block"), [(60.0, 1 << 16), (3000.0, 1 << 16), (3000.0, 2 * N)])
+def test_logits_of_any_size_give_the_exact_change(task, scale, block, monkeypatch):
     """exp(d) overflows float32 at the first scale and float64 at the second."""
+    monkeypatch.setattr(effects, "BLOCK", block)
     net = make_network(task, scale=scale)
     _, h = activations(net)
     h32, v32 = h.astype(np.float32).astype(float), net["v"].astype(np.float32).astype(float)
@@ -188,6 +189,39 @@ def test_small_changes_keep_their_digits():
     d = 1e-5 * h[:, 0, 1]
     exact = np.sum(np.logaddexp(0, z - d) - np.logaddexp(0, z) + y * d)
     assert got == pytest.approx(exact, rel=1e-4)
+
+
+def test_sums_over_samples_keep_their_digits():
+    """Squared errors h^2 where the whole network is exact; float32 adds 1 to 2^24 in vain."""
+    h = np.array([4096.0, 1, 1, 1])[:, None, None]
+    got = effects.pathway_ablation(
+        h, np.zeros((1, 1)), np.ones((1, 1, 1)), np.zeros((1, 1)), h[:, 0, 0], "regression"
+    )
+    assert got.tolist() == [[2.0**24 + 3]]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_what_a_sample_has_beside_its_pathways_may_be_its_own(task):
+    net = make_network(task)
+    _, h = activations(net)
+    beside = np.repeat(net["c"][None], N, axis=0)
+    labels = (net["y"], task)
+    np.testing.assert_array_equal(
+        effects.pathway_ablation(h, net["h_mean"], net["v"], beside, *labels),
+        effects.pathway_ablation(h, net["h_mean"], net["v"], net["c"], *labels),
+    )
+    with pytest.raises(bm.ArgumentError, match=r"bias \(22, 3, "):
+        effects.pathway_ablation(h, net["h_mean"], net["v"], beside[1:], *labels)
+
+
+def test_whole_numbers_are_taken_as_numbers():
+    """a = -5 without x = -3: leaky relu of -5 less that of -2, times 2: d = -1.2; y = z = -2."""
+    one, edge = np.ones((1, 1), int), (np.array([0]), np.array([0]))
+    got = effects.edge_ablation(
+        -5 * one[None], -3 * one, np.zeros(1, int), one, edge, 2 * one[None], -2 * one[None],
+        np.array([-2]), "regression", "leaky_relu",
+    )  # fmt: skip
+    np.testing.assert_allclose(got, [[1.44]], rtol=1e-6)
 
 
 def test_a_unit_at_its_mean_or_without_weight_has_no_effect_at_all():
@@ -254,9 +288,9 @@ def test_mean_effects_weighs_samples_not_folds():
 
 
 def test_pathway_means_turn_inhibiting_genes():
-    mask = bm.Mask.from_dense([[1, 0], [-1, 1], [0, 1]], weighted=True)
+    mask = bm.Mask.from_dense([[1, 0, 0], [-1, 1, 0], [0, 1, 2]], weighted=True)
     np.testing.assert_allclose(
-        effects.pathway_means(np.array([[1.0, 2.0, 4.0]]), mask), [[-0.5, 3.0]]
+        effects.pathway_means(np.array([[1.0, 2.0, 4.0]]), mask), [[-0.5, 3.0, 4.0]]
     )
 
 
@@ -283,6 +317,21 @@ class TestDirection:
         got = effects.direction(self.h, v, y, "multiclass", self.reference)
         # means 0 / 1.5 / 3 against 2 / 1.5 / 1; |v - mean v| = 1, 2, 1
         np.testing.assert_allclose(got, [[[-2.0, 0.0, 2.0]]] * 2, atol=1e-6)
+
+    def test_each_class_with_the_size_of_its_weight(self):
+        y = np.array([0, 0, 2, 1])
+        v = np.array([[[0.0, 3.0, 0.0]], [[0.0, -3.0, 0.0]]])
+        got = effects.direction(self.h, v, y, "multiclass", self.reference)
+        # means 1/2, 3, 2 against 5/2, 1, 4/3; |v - mean v| = 1, 2, 1
+        np.testing.assert_allclose(got, [[[-2.0, 4.0, 2 / 3]]] * 2, atol=1e-6)
+
+    def test_units_turn_by_their_own_genes(self):
+        """Genes of the second pathway are 100 times as high; its unit falls with them."""
+        reference = np.hstack([self.reference, 100 + self.reference])
+        h = np.stack([self.reference + 1, 5 - self.reference], axis=2)
+        v = np.array([[[0.5], [0.5]]])
+        got = effects.direction(h, v, np.array([1, 1, 0, 0]), "binary", reference)
+        np.testing.assert_allclose(got, [[-1.0, -1.0]])
 
     def test_survival_is_positive_for_risk(self):
         y = np.array([[4.0, 1], [3.0, 1], [2.0, 1], [1.0, 1]])  # high genes die first
@@ -323,6 +372,33 @@ def test_errors(change, error, text):
         effects.pathway_ablation(
             given["h"], net["h_mean"], given["v"], net["c"], given["y"], given["task"]
         )
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"task": "ranking"}, "no task 'ranking'"),
+        ({"outputs": np.zeros((N - 1, R, 1))}, r"weights \(3, 4, 1\), outputs \(22, 3, 1\)"),
+        ({"outputs": np.zeros((N, R, 2))}, r"outputs \(23, 3, 2\)"),
+        ({"weights": np.zeros((R, P + 1, 1))}, r"activations \(23, 3, 4\), weights \(3, 5, 1\)"),
+    ],
+)
+def test_errors_of_edges(change, text):
+    net = make_network("binary")
+    given = {
+        "a": activations(net)[0],
+        "x": net["x"],
+        "gene_means": net["x_mean"],
+        "edge_weights": net["w"],
+        "edges": net["edges"],
+        "weights": net["v"],
+        "outputs": np.zeros((N, R, 1)),
+        "y": net["y"],
+        "task": "binary",
+        "activation": "tanh",
+    }
+    with pytest.raises(bm.ArgumentError, match=text):
+        effects.edge_ablation(**(given | change))
 
 
 def test_a_drop_of_each_output_is_that_of_the_unit_times_its_weights():

@@ -35,6 +35,8 @@ def test_folds_are_drawn_from_the_seed():
 def test_a_seed_gives_the_same_folds_in_every_release():
     folds = outer_folds(7, 3, 0, None, None)
     assert [part.tolist() for part in folds] == [[1, 2, 6], [0, 3], [4, 5]]
+    spread = outer_folds(7, 3, 0, None, np.array([0, 0, 0, 0, 1, 1, 1]))
+    assert [part.tolist() for part in spread] == [[2, 3, 4], [0, 6], [1, 5]]
     fitted, watched = inner_split(np.arange(7), 0.3, 0, None)
     assert (fitted.tolist(), watched.tolist()) == ([0, 1, 3, 5, 6], [2, 4])
 
@@ -135,11 +137,10 @@ def test_watched_subjects_are_whole():
     assert sorted([*fitted, *watched]) == training.tolist()
 
 
-@pytest.mark.parametrize("share", [0.01, 0.99])
-def test_something_is_fitted_and_something_watched(share):
+@pytest.mark.parametrize(("share", "n_fitted"), [(0.01, 2), (0.99, 1)])
+def test_something_is_fitted_and_something_watched(share, n_fitted):
     fitted, watched = inner_split(np.arange(3), share, 0, None)
-    assert len(fitted) >= 1
-    assert len(watched) >= 1
+    assert (len(fitted), len(watched)) == (n_fitted, 3 - n_fitted)
 
 
 def test_a_single_subject_is_fitted():

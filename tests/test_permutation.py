@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 import biomask as bm
-from biomask.inference.exchange import exchange_units
+from biomask.inference.exchange import codes, exchange_units
 from biomask.inference.permutation import (
     attainable_note,
     count_permutations,
@@ -156,6 +156,32 @@ class TestSubjects:
         assert caught.value.code == "E-GROUPS-MIXED"
         assert "subjects as strata" in caught.value.hint
 
+    def test_strata_of_several_subjects_do_not_part_them(self):
+        with pytest.raises(bm.DataError, match="vary within 1 of 2 subjects"):
+            permute_labels([0, 1, 1, 1, 1], 5, 0, groups=list("aabbb"), strata=[0] * 5)
+
+    def test_at_most_ten_subjects_at_fault_are_named(self):
+        """By all their columns: person 9 of a is "9 a"."""
+        groups = pd.DataFrame({"person": np.repeat(np.arange(12), 2), "site": "a"})
+        ten = ", ".join(f"{k} a" for k in range(10))
+        with pytest.raises(bm.DataError) as caught:
+            exchange_units([0, 1] * 11 + [1, 1], groups)
+        assert caught.value.problem == (
+            "labels vary within 11 of 12 subjects and are constant in the others, so neither "
+            f"subjects nor samples within subjects can be permuted: {ten} vary"
+        )
+        with pytest.raises(bm.DataError) as caught:
+            exchange_units(np.repeat([0, 1], 12), groups, strata=[0, 1] * 11 + [0, 0])
+        assert caught.value.code == "E-GROUPS-STRATA"
+        assert caught.value.problem == (
+            f"subjects {ten} have samples in several strata, so they cannot change places as a "
+            "whole"
+        )
+
+    def test_subjects_with_one_label_each_are_units_even_as_strata(self):
+        units = exchange_units([1, 1, 0, 0, 0], list("bbaaa"), strata=list("bbaaa"))
+        assert [part.tolist() for part in units] == [[1, 1, 0, 0, 0], [2, 0], [0, 1], [0, 1]]
+
     def test_unless_the_subjects_are_the_strata(self):
         y = [0, 1, 0, 1, 1]
         drawn = vectors(y, permute_labels(y, 5, 0, groups=list("aaabb"), strata=list("aaabb")))
@@ -177,11 +203,22 @@ def test_strata_may_be_several_columns_and_categories():
     assert len(np.unique(exchange_units([0, 1, 0, 1], strata=frame[["batch"]]).block)) == 2
 
 
+def test_rows_are_numbered_in_sorted_order():
+    assert codes(["b", "a", "c", "a"], "names").tolist() == [1, 0, 2, 0]
+    assert codes([[2, 1], [1, 9], [2, 0]], "pairs").tolist() == [2, 0, 1]
+    order = pd.Categorical(["x", "z", "x"], ["z", "y", "x"])
+    assert codes(order, "categories").tolist() == [1, 0, 1]  # of which y has no sample
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
         ({"y": [0, None, 1]}, "labels are missing for 1 samples, first at position 1"),
         ({"y": [0, 1, 1], "groups": ["a", "b", np.nan]}, "groups are missing for 1"),
+        (
+            {"y": [0, 1, 1], "strata": [["a", "b"], ["a", None], [None, None]]},
+            "strata are missing for 2 samples, first at position 1",
+        ),
         ({"y": [0, 1, 1], "strata": [0, 1]}, "strata has 2 entries for 3 samples"),
         ({"y": [1, 1, 1]}, "no permutation of these labels"),
         ({"y": [0, 1, 1], "strata": [0, 1, 1]}, "no permutation of these labels"),

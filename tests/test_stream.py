@@ -1,5 +1,7 @@
 """Training from disk: every row once an epoch, and the same studies as from memory."""
 
+import hashlib
+import tracemalloc
 import warnings
 from functools import partial
 
@@ -7,15 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
-from disk_case import on_disk, table
+from disk_case import on_disk, rows_on_disk, table
 
 import biomask as bm
 from biomask.errors import AlignmentError, ArgumentError, BiomaskWarning, DataError, StorageError
 from biomask.inference import blocks, feeding
 from biomask.inference.block_trainer import in_batches
 from biomask.inference.effects import pathway_means
-from biomask.inference.feeding import OnDisk
+from biomask.inference.feeding import InMemory, OnDisk, mixtures, read
 from biomask.inference.feeding import feeding as feeding_of
+from biomask.inference.moments import Moments, fold_moments, scale_of
 from biomask.inference.survey import Survey
 from biomask.masks import backed, rows
 from biomask.masks.backed import DiskTable, read_data
@@ -152,6 +155,26 @@ def test_a_layer_is_streamed(frame, mask, y):
     np.testing.assert_array_equal(x, frame[mask.genes])
 
 
+def test_64_samples_in_the_order_of_seed_0_unless_told_otherwise(frame, mask, y):
+    by_default = list(bm.stream(frame, mask, y))
+    assert [len(x) for x, _ in by_default] == [64, 56]
+    told = bm.stream(frame, mask, y, 64, shuffle=True, seed=0)
+    for found, expected in zip(by_default, told, strict=True):
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_data_in_memory_are_not_copied_whole(mask):
+    X = pd.DataFrame(np.zeros((20_000, 12), np.float32), columns=mask.genes)  # 960 kB
+    dataset = bm.stream(X, mask, np.zeros(20_000), batch_size=500)
+    tracemalloc.start()
+    try:
+        assert len(list(dataset)) == 40
+        assert tracemalloc.get_traced_memory()[1] < X.to_numpy().nbytes * 0.9
+    finally:
+        tracemalloc.stop()
+
+
 def test_what_stream_refuses(frame, mask, y, tmp_path, stays):
     data = on_disk(frame, "h5ad csr", tmp_path)
     with pytest.raises(ArgumentError, match="batch_size=0"):
@@ -162,6 +185,94 @@ def test_what_stream_refuses(frame, mask, y, tmp_path, stays):
         bm.stream(data, mask, y.iloc[1:])
     with pytest.raises(AlignmentError, match="lack 2 of 14 genes"):
         bm.stream(data, bm.Mask.from_sets({"p": [*mask.genes, "TP53", "MYC"]}), y)
+
+
+# ------------------------------------------------------------------------ mixtures
+
+
+@pytest.mark.parametrize(
+    ("mixed", "n_genes", "batch_size", "sizes"),
+    [
+        (8 * 12, 2, 4, [12, 8]),  # 8 bytes a row: 12 rows, whole batches
+        (8 * 11 + 7, 2, 4, [8, 8, 4]),
+        (4 * 8, 1, 4, [8, 8, 4]),
+        (8 * 3, 2, 4, [4] * 5),  # at least one batch
+        (8 * 40, 2, 4, [20]),
+    ],
+)
+def test_mixtures_hold_whole_batches(monkeypatch, mixed, n_genes, batch_size, sizes):
+    monkeypatch.setattr(feeding, "MIXED", mixed)
+    X = rows_on_disk(np.zeros((20, n_genes), np.float32))
+    in_order = mixtures({"genes": X, "covariates": np.zeros((20, 1))}, 20, batch_size, None)
+    assert [part.tolist() for part in in_order] == [
+        list(range(end - size, end)) for end, size in zip(np.cumsum(sizes), sizes, strict=True)
+    ]
+    shuffled = mixtures(X, 20, batch_size, np.random.default_rng(0))
+    assert [len(part) for part in shuffled] == sizes
+    assert sorted(np.concatenate(shuffled)) == list(range(20))
+
+
+def test_64_mb_are_shuffled_together():
+    """As the documentation of `stream` says: 1024 rows of 64 kB."""
+    X = rows_on_disk(np.zeros((2000, 1)), 500)
+    X.columns = np.zeros(1 << 14, int)
+    assert [len(part) for part in mixtures(X, 2000, 64, None)] == [1024, 976]
+
+
+@pytest.mark.parametrize(
+    ("size", "stored", "chunk"),
+    [(32, 1, 2), (32, 3, 3), (20, 50, 5), (21, 50, 6)],
+    ids=["16 chunks", "chunks of the store", "at least 4 chunks", "at least 4 chunks, rounded"],
+)
+def test_a_mixture_is_made_of_chunks_that_lie_together(monkeypatch, size, stored, chunk):
+    monkeypatch.setattr(feeding, "MIXED", 4 * size)
+    n = 60
+    X = rows_on_disk(np.zeros((n, 1), np.float32), stored)
+    X = X[np.random.default_rng(1).permutation(n)]
+    parts = mixtures(X, n, 1, np.random.default_rng(0))
+    taken = [set((X.rows[part] // chunk).tolist()) for part in parts]
+    cut = len(parts) - 1 if size % chunk else 0  # chunks that two mixtures share
+    assert sum(map(len, taken)) <= n / chunk + cut
+    assert len(taken[0]) == -(-size // chunk)
+    assert sorted(taken[0]) != list(range(len(taken[0])))  # drawn from anywhere
+    again = mixtures(X, n, 1, np.random.default_rng(0))
+    assert all(map(np.array_equal, parts, again))
+
+
+def test_samples_that_fit_into_one_mixture_are_shuffled_as_in_memory(monkeypatch):
+    monkeypatch.setattr(feeding, "MIXED", 4 * 20)
+    for X in (rows_on_disk(np.zeros((20, 1), np.float32)), np.zeros((20, 1))):
+        (found,) = mixtures(X, 20, 5, np.random.default_rng(3))
+        assert found.tolist() == np.random.default_rng(3).permutation(20).tolist()
+    (found,) = mixtures(np.zeros((20, 1)), 20, 5, None)
+    assert found.tolist() == list(range(20))
+
+
+def test_what_is_read_keeps_the_structure_and_becomes_float32():
+    values = np.arange(6).reshape(3, 2)
+    found = read({"genes": rows_on_disk(values), "covariates": values / 4}, np.array([2, 0]))
+    assert {name: part.dtype for name, part in found.items()} == {
+        "genes": np.float32,
+        "covariates": np.float32,
+    }
+    assert found["genes"].tolist() == [[4, 5], [0, 1]]
+    assert found["covariates"].tolist() == [[1, 1.25], [0, 0.25]]
+
+
+def test_training_in_memory_has_one_piece_in_a_random_order():
+    X = {"genes": np.arange(10.0).reshape(5, 2), "covariates": np.arange(5.0)[:, None]}
+    source = feeding_of(X, np.arange(5) * 2)
+    assert isinstance(source, InMemory)
+    ((inputs, labels, order),) = source.epoch(np.random.default_rng(3), 2)
+    assert order.numpy().tolist() == np.random.default_rng(3).permutation(5).tolist()
+    assert order.dtype == tf.int32
+    ((inputs_too, labels_too),) = source.pieces()
+    for name, part in X.items():
+        assert inputs[name] is inputs_too[name]
+        assert inputs[name].dtype == tf.float32
+        assert inputs[name].numpy().tolist() == part.tolist()
+    assert labels is labels_too
+    assert labels.numpy().tolist() == [0, 2, 4, 6, 8]
 
 
 # ------------------------------------------------------------------------ crossfit
@@ -289,7 +400,11 @@ def test_training_in_the_order_of_mixtures(frame, mask, tmp_path, in_pieces):
         np.testing.assert_array_equal(order, range(len(labels)))
     places = np.concatenate([labels[:, 0] for _, labels, _ in parts])
     assert sorted(places) == list(range(120))
-    seen = [inputs["genes"].numpy()[:, number] for inputs, _ in source.pieces()]
+    seen = []
+    for inputs, labels in source.pieces():
+        np.testing.assert_array_equal(inputs["genes"], values[labels.numpy()[:, 0].astype(int)])
+        np.testing.assert_array_equal(inputs["covariates"], labels)
+        seen.append(inputs["genes"].numpy()[:, number])
     assert len(seen) > 1
     assert sorted(np.concatenate(seen)) == sorted(values[:, number])
 
@@ -303,6 +418,93 @@ def test_functions_of_rows_come_back_in_their_order(frame, mask, tmp_path, stays
 
 
 # ------------------------------------------------------------------------ what the pass finds
+
+
+def test_moments_of_parts_are_those_of_the_whole():
+    """By hand; the second gene is so large that sums of float32 lose it."""
+    values = np.array([[1, 0], [3, 2], [5, 4], [5, 6], [16, 8]], np.float32)
+    values[:, 1] += 2**24
+    moments = Moments(2)
+    for part in (values[:2], values[:0], values[2:]):
+        moments.add(part)
+    moments.join(Moments(2))
+    assert moments.n == 5
+    assert moments.mean.tolist() == [6, 2**24 + 4]
+    np.testing.assert_allclose(moments.squares, [136, 40], rtol=1e-14)
+    np.testing.assert_allclose(moments.sd, np.sqrt([136 / 5, 8]), rtol=1e-14)
+    none = Moments(1)
+    none.join(Moments(1))
+    assert (none.n, none.mean.tolist(), none.squares.tolist()) == (0, [0], [0])
+
+
+def test_moments_of_folds_are_those_of_the_other_folds(monkeypatch):
+    monkeypatch.setattr(rows, "READ", 4 * 2 * 3)
+    values = np.random.default_rng(0).integers(0, 9, (10, 2)).astype(np.float32)
+    X = rows_on_disk(values)[np.array([3, 1, 4, 0, 5, 9, 2, 6, 8, 7])]
+    held_out = [np.array([7, 0]), np.array([2, 5, 9, 1]), np.array([3, 4, 6, 8])]
+    found = fold_moments(X, held_out)
+    assert [one.n for one in found] == [8, 6, 6]
+    for part, moments in zip(held_out, found, strict=True):
+        training = np.delete(values[X.rows], part, axis=0).astype(np.float64)
+        np.testing.assert_allclose(moments.mean, training.mean(axis=0), rtol=1e-14)
+        np.testing.assert_allclose(moments.sd, training.std(axis=0), rtol=1e-14)
+
+
+def test_a_gene_is_constant_where_it_varies_by_a_millionth_of_its_mean():
+    mean = np.array([1, 1, -2, -2, 0, 0])
+    sd = np.array([1e-6, 1.1e-6, 1.9e-6, 2.1e-6, 0.9e-12, 1.1e-12])
+    expected = [np.inf, 1.1e-6, np.inf, 2.1e-6, np.inf, 1.1e-12]
+    assert scale_of(mean, sd).tolist() == expected
+
+
+def survey_of(values, labels=None) -> Survey:
+    """Of genes b and a, samples in the order opposite to that on disk."""
+    values = np.asarray(values, np.float32)
+    X = rows_on_disk(values[::-1])[np.arange(len(values))[::-1]]
+    index = pd.Index([f"s{i}" for i in range(len(values))])
+    return Survey(DiskTable(X, index, pd.Index(["b", "a"])), labels)
+
+
+def test_what_a_survey_finds(monkeypatch):
+    monkeypatch.setattr(rows, "READ", 4 * 2 * 203)  # two pieces
+    values = np.stack([np.arange(205) + 3, np.arange(205) % 7], axis=1)
+    labels = np.stack([np.arange(205) % 2 - 0.5, np.arange(205) - 102.0])
+    seen, by_name = survey_of(values, labels), values[:, ::-1].astype(np.float32)
+    assert seen.genes.tolist() == ["a", "b"]
+    assert (seen.low, seen.high, seen.whole) == (0, 207, True)
+    assert seen.first.tolist() == by_name[:4:-1].tolist()  # 200 as they come from the disk
+    assert seen.contents == [hashlib.sha256(row.tobytes()).digest() for row in by_name]
+    assert seen.digest == hashlib.sha256(b"".join(seen.contents)).hexdigest()
+    assert seen.moments.n == 205
+    np.testing.assert_allclose(seen.moments.mean, by_name.mean(axis=0, dtype=float))
+    np.testing.assert_allclose(seen.products, labels @ by_name)
+    assert survey_of(values).products is None
+
+
+@pytest.mark.parametrize(
+    ("values", "low", "high", "whole"),
+    [
+        ([[0, 1], [2, 3], [4, 5]], 0, 5, True),
+        ([[1, 1], [2, 3], [4, 5]], 1, 5, True),
+        ([[-1, 1], [2, 3], [4, 5]], -1, 5, False),
+        ([[0, 1], [2, 3.5], [4, 5]], 0, 5, False),
+        ([[0, 1], [2, 3], [4, 5.5]], 0, 5.5, False),  # the one that is read first
+        ([[-4, -3.5], [-3, -2], [-1, -1]], -4, -1, False),
+    ],
+)
+def test_range_and_whole_numbers_of_all_pieces(monkeypatch, values, low, high, whole):
+    monkeypatch.setattr(rows, "READ", 4 * 2)  # row by row
+    seen = survey_of(values)
+    assert (seen.low, seen.high, seen.whole) == (low, high, whole)
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_samples_that_are_all_the_same_are_refused(monkeypatch, n):
+    monkeypatch.setattr(rows, "READ", 4 * 2)
+    with pytest.raises(DataError, match=f"every gene is the same in all {n} samples") as error:
+        survey_of([[1, 2]] * n)
+    assert error.value.code == "E-DATA-CONSTANT"
+    assert survey_of([[1, 2]] * n + [[1, 3]]).high == 3
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e39])
