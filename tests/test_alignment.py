@@ -649,6 +649,13 @@ def test_match_reports_on_the_genes_and_keeps_every_pathway(mask):
     assert coverage["kept"].all()
 
 
+def test_the_rules_cannot_be_changed(mask):
+    rules = align(mask, frame("AB"), rename={"old": "C"}, strip_versions=True).rules
+    assert (rules.rename, rules.strip_versions, rules.on_duplicate) == ({"old": "C"}, True, "error")
+    with pytest.raises(AttributeError):
+        rules.on_duplicate = "sum"
+
+
 def test_match_keeps_the_rules(mask):
     aligned = align(mask, frame(["A", "B", "old"]), rename={"old": "C"}, on_duplicate="max")
     new = pd.DataFrame([[1.0, 2.0, 3.0, 4.0]], columns=["old", "B", "A", "A "])
