@@ -817,7 +817,8 @@ def test_as_frame_gives_its_own_copy_unless_it_is_what_was_asked_for(mask):
     other = as_frame(single[mask.genes[::-1]], mask.genes)
     pd.testing.assert_frame_equal(other, single[mask.genes], check_names=False)
     array = single.to_numpy()
-    as_frame(array, mask.genes).iloc[:, :] = 0
+    found = as_frame(array, mask.genes)
+    found.iloc[:, :] = 0
     assert array.all()
 
 
