@@ -850,6 +850,13 @@ def test_match_reports_on_the_genes_and_keeps_every_pathway(mask):
     assert coverage["kept"].all()
 
 
+def test_the_rules_cannot_be_changed(mask):
+    rules = align(mask, frame("AB"), rename={"old": "C"}, strip_versions=True).rules
+    assert (rules.rename, rules.strip_versions, rules.on_duplicate) == ({"old": "C"}, True, "error")
+    with pytest.raises(AttributeError):
+        rules.on_duplicate = "sum"
+
+
 def test_match_keeps_the_rules(mask):
     aligned = align(mask, frame(["A", "B", "old"]), rename={"old": "C"}, on_duplicate="max")
     new = pd.DataFrame([[1.0, 2.0, 3.0, 4.0]], columns=["old", "B", "A", "A "])
@@ -1087,7 +1094,8 @@ def test_as_frame_gives_its_own_copy_unless_it_is_what_was_asked_for(mask):
     other = as_frame(single[mask.genes[::-1]], mask.genes)
     pd.testing.assert_frame_equal(other, single[mask.genes], check_names=False)
     array = single.to_numpy()
-    as_frame(array, mask.genes).iloc[:, :] = 0
+    found = as_frame(array, mask.genes)
+    found.iloc[:, :] = 0
     assert array.all()
 
 

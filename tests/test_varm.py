@@ -1,5 +1,6 @@
 """Masks beside the data; row 21 is in acceptance/."""
 
+import os
 import subprocess
 import sys
 
@@ -179,4 +180,6 @@ def test_repeated_gene_names_are_refused(adata):
 
 def test_no_reader_imports_anndata_until_it_is_needed():
     code = "import sys; from biomask.masks import readers; sys.exit('anndata' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}  # the same biomask
+    command = [sys.executable, "-P", "-c", code]
+    assert subprocess.run(command, env=environment, check=False).returncode == 0
