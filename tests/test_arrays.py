@@ -383,6 +383,13 @@ def test_a_sparse_matrix_without_an_edge(tmp_path, layout):
     assert told(refused(path)) == expected
 
 
+@pytest.mark.parametrize("dense", [[[1, 0, 1]], [[0], [1]]])
+@pytest.mark.parametrize("layout", ["csc", "csr", "coo"])
+def test_a_sparse_matrix_of_one_row_or_column(tmp_path, layout, dense):
+    path = save_sparse(tmp_path / "m.npz", sparse.coo_array(dense).asformat(layout))
+    assert bm.read_matrix(path).to_dense().to_numpy().tolist() == dense
+
+
 @pytest.mark.parametrize("layout", ["csc", "coo"])
 def test_the_longest_side_of_a_sparse_matrix(tmp_path, monkeypatch, layout):
     path = save_sparse(tmp_path / "m.npz", sparse.coo_array(DENSE).asformat(layout))
