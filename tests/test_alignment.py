@@ -509,6 +509,12 @@ def test_rename_finds_names_as_given_and_as_cleaned(mask):
     np.testing.assert_array_equal(aligned.X["A"], data[" x"].astype(np.float32))
 
 
+def test_absent_names_to_rename_are_noted_in_the_order_given(mask):
+    names = [f"old {i}" for i in range(8)]
+    notes = align(mask, frame("AB"), rename=dict.fromkeys(names, "C")).report.to_frame()
+    assert notes[notes["detail"].str.startswith("rename=")]["name"].tolist() == names
+
+
 def test_rename_of_an_absent_name_is_noted(mask):
     notes = align(mask, frame("AB"), rename={"Q": "C"}).report.to_frame()
     assert "Q" in notes[notes["action"] == "note"]["name"].tolist()

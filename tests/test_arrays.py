@@ -344,11 +344,15 @@ def test_what_is_wrong_with_an_array_is_told(tmp_path, arrays, expected):
         ),
         ({"indptr": np.array([-1, 2, 4, 4, 5])}, ("E-NPZ", "indptr", "indptr holds -1")),
         (
+            {"indices": np.array([0, 2, 1, 1, 2**63], dtype=np.uint64)},
+            ("E-NPZ", "indices", "indices holds 9223372036854775808"),
+        ),
+        (
             {"data": np.array(["1"] * 5)},
             ("E-MASK-VALUE", None, "a mask must hold numbers, found dtype <U1"),
         ),
     ],
-    ids=["format", "parts", "2-D", "negative", "text"],
+    ids=["format", "parts", "2-D", "negative", "huge", "text"],
 )
 def test_what_is_wrong_with_a_part_of_a_sparse_matrix_is_told(tmp_path, changes, expected):
     path = save_sparse(tmp_path / "m.npz", sparse.csr_array(DENSE))
@@ -361,6 +365,7 @@ def test_a_place_beyond_the_matrix_is_damage(tmp_path, huge):
     error = refused(altered(path, indices=np.array([0, 2, 1, 1, huge])))
     assert (error.code, error.column) == ("E-NPZ", None)
     assert error.problem.startswith("the sparse matrix is damaged: ")
+    assert error.problem.count("damaged") == 1
 
 
 @pytest.mark.parametrize("layout", ["csc", "csr", "coo"])
@@ -381,6 +386,13 @@ def test_a_sparse_matrix_without_an_edge(tmp_path, layout):
     path = save_sparse(tmp_path / "m.npz", sparse.coo_array((2, 3)).asformat(layout))
     expected = ("E-MASK-EMPTY", None, "no connection in a mask of 2 genes x 3 pathways")
     assert told(refused(path)) == expected
+
+
+@pytest.mark.parametrize("dense", [[[1, 0, 1]], [[0], [1]]])
+@pytest.mark.parametrize("layout", ["csc", "csr", "coo"])
+def test_a_sparse_matrix_of_one_row_or_column(tmp_path, layout, dense):
+    path = save_sparse(tmp_path / "m.npz", sparse.coo_array(dense).asformat(layout))
+    assert bm.read_matrix(path).to_dense().to_numpy().tolist() == dense
 
 
 @pytest.mark.parametrize("layout", ["csc", "coo"])

@@ -409,6 +409,15 @@ def test_masks_that_are_no_chain(chain, problem):
             "2 of the hierarchy: the mask before computes units that no unit here reads: 't'",
         ),
         (
+            masks(
+                {f"p{i}": "a" for i in range(9)},
+                {f"r{i}": [f"p{i}"] for i in range(9)},
+                {"s": ["r8"], **{f"r{i}": [f"r{i}"] for i in range(8)}},
+            ),
+            "2 of the hierarchy: the mask before computes units that no unit here reads: "
+            + ", ".join(f"'r{i}'" for i in range(8)),
+        ),
+        (
             masks({"p": "a", "q": "b"}, {"r": "p", "t": "q"}, {"s": "r"}),
             "2 of the hierarchy: nothing reads some rows: 't'",
         ),

@@ -252,7 +252,9 @@ def test_numbers_of_any_kind_make_the_same_mask(mask, kind):
     assert bm.Mask.from_dense(DENSE.astype(kind), GENES, PATHWAYS) == mask
 
 
-@pytest.mark.parametrize(("array", "dtype"), [([["a"]], "<U1"), ([[{}]], "object")])
+@pytest.mark.parametrize(
+    ("array", "dtype"), [([["a"]], "<U1"), ([[{}]], "object"), ([[1j, 1]], "complex128")]
+)
 def test_what_is_no_number_is_told(array, dtype):
     problem = f"a mask must hold numbers, received dtype {dtype}"
     assert refused(lambda: bm.Mask.from_dense(array)) == ("E-MASK-VALUE", [], problem)

@@ -182,7 +182,7 @@ def _sparse(arrays: Mapping[str, np.ndarray], path: str | Path) -> sparse.sparra
         matrix = checks.checked_csc(data, first, second, turned)
     except (MaskError, ValueError) as error:
         raise ReadError(
-            f"the sparse matrix is damaged: {getattr(error, 'problem', error)}",
+            getattr(error, "problem", f"the sparse matrix is damaged: {error}"),
             code="E-NPZ",
             file=path,
             hint=_AGAIN,
@@ -213,9 +213,8 @@ def _positions(array: np.ndarray, name: str, path: str | Path) -> np.ndarray:
             hint=_AGAIN,
         )
     if array.size and (array.min() < 0 or array.max() > np.iinfo(np.int64).max):
-        raise ReadError(
-            f"{name} holds {array.min()}", code="E-NPZ", file=path, column=name, hint=_AGAIN
-        )
+        wrong = array.min() if array.min() < 0 else array.max()
+        raise ReadError(f"{name} holds {wrong}", code="E-NPZ", file=path, column=name, hint=_AGAIN)
     return array.astype(np.int64)
 
 

@@ -104,7 +104,7 @@ def _check_no_idle(mask: Mask, level: int, fresh: set[str]) -> None:
         return
     rows, cols = mask.edge_index
     read = set(mask.genes[rows[mask.pathways[cols] != mask.genes[rows]]])
-    early = [name for name in fresh if name not in read]
+    early = [name for name in mask.genes if name in fresh and name not in read]
     if early:
         raise _broken(level, "the mask before computes units that no unit here reads", early)
 

@@ -68,6 +68,8 @@ def numeric_matrix(array) -> np.ndarray:
     values = np.asarray(array)
     if values.dtype.kind not in "biuf" or values.dtype in (np.float16, np.longdouble):
         try:
+            if values.dtype.kind == "c":
+                raise TypeError("astype would drop the imaginary part")
             values = values.astype(np.float64)
         except (TypeError, ValueError) as error:
             raise MaskError(

@@ -61,8 +61,9 @@ def column_names(names: np.ndarray, rules: NameRules, log: list[Entry]) -> pd.In
             log.append(Entry("renamed", "data", name, new, why))
         result.append(new)
     there = {*names, *map(trim, names)}
-    for name in rules.rename.keys() - there:
-        log.append(Entry("note", "data", str(name), detail="rename= names it; not in the data"))
+    for name in rules.rename:
+        if name not in there:
+            log.append(Entry("note", "data", str(name), detail="rename= names it; not in the data"))
     nameless = int((names == "").sum())
     if nameless:
         detail = f"{nameless} columns have no name and are left out"
