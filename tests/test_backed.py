@@ -108,6 +108,13 @@ def test_renamed_genes_of_a_backed_subset(tmp_path, stays):
     )
 
 
+def test_samples_of_a_backed_subset_may_repeat(tmp_path):
+    data = on_disk(table(), "h5ad csr", tmp_path)
+    names, genes = data.obs_names[[5, 5, 7]], ["g0", "g1"]
+    found = read_data(data[[5, 5, 7]], pd.Index(genes))
+    pd.testing.assert_frame_equal(found, table().loc[names, genes], check_names=False)
+
+
 def test_small_data_are_simply_read(tmp_path):
     frame = table()
     found = read_data(on_disk(frame, "zarr csr", tmp_path), frame.columns)
@@ -236,7 +243,7 @@ def test_rows_that_are_close_are_read_together(monkeypatch, read, near, chunk, c
 def test_any_rows_of_any_genes(form, genes):
     values = np.arange(1.0, 13).reshape(4, 3)
     store = Store(stored(form(values), "X"), "X")
-    for chosen in ([0, 1, 2, 3], [3, 1, 2], [0, 3, 1], [2], [0, 0], [0, 2]):
+    for chosen in ([0, 1, 2, 3], [3, 1, 2], [0, 3, 1], [2], [0, 0], [0, 2], [0, 0, 2], [1, 3, 3]):
         found = Rows(store, np.array(chosen), np.array(genes))
         assert np.asarray(found).tolist() == values[np.ix_(chosen, genes)].tolist()
 

@@ -193,11 +193,12 @@ def test_small_changes_keep_their_digits():
 
 def test_sums_over_samples_keep_their_digits():
     """Squared errors h^2 where the whole network is exact; float32 adds 1 to 2^24 in vain."""
-    h = np.array([4096.0, 1, 1, 1])[:, None, None]
+    one = np.array([4096.0, 1, 1, 1])
+    h = np.stack([one, one], axis=1)[:, :, None]  # two replicates
     got = effects.pathway_ablation(
-        h, np.zeros((1, 1)), np.ones((1, 1, 1)), np.zeros((1, 1)), h[:, 0, 0], "regression"
+        h, np.zeros((2, 1)), np.ones((2, 1, 1)), np.zeros((2, 1)), one, "regression"
     )
-    assert got.tolist() == [[2.0**24 + 3]]
+    assert got.tolist() == [[2.0**24 + 3]] * 2
 
 
 @pytest.mark.parametrize("task", TASKS)

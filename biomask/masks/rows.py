@@ -150,7 +150,7 @@ class Rows:
                 (block.data, self._place[block.indices], block.indptr),
                 shape=(block.shape[0], len(self.columns) + 1),
             )
-        block = block if len(picked) == block.shape[0] else block[picked]
+        block = block if (np.diff(picked) == 1).all() else block[picked]
         step = max(1, CACHED // max(1, len(self.columns)))
         for i in range(0, len(places), step):
             part = block[i : i + step]
