@@ -57,7 +57,7 @@ def test_aligned_is_fixed_and_equal_to_itself_alone(mask):
 def test_report_word_for_word(mask):
     data = frame(["A", "B", "C", "E", "F", "G", " H", "z", "SEPT2"]).assign(B=2.5)
     report = align(mask, data, min_genes=3).report
-    assert report.state.startswith("logged (values from 0 to ")
+    assert report.state.startswith("logged (values from ")
     state = report.state
     assert repr(report) == (
         "AlignmentReport\n"
@@ -640,7 +640,7 @@ def test_the_totals_of_two_hundred_samples_are_looked_at(mask):
     values[199] *= 1.5
     with pytest.warns(bm.BiomaskWarning):
         report = bm.align(mask, pd.DataFrame(values, columns=data.columns), min_genes=1).report
-    assert report.state.startswith("not logged (values from 0 to ")
+    assert report.state.startswith("not logged (values from ")
 
 
 # ------------------------------------------------------------------------ state of the values
@@ -659,7 +659,7 @@ def test_two_samples_cannot_show_a_normalisation():
     [
         ([1000, 1000.3, 1000.9], "normalised to equal totals, not logged"),  # .09 % apart
         ([999.5, 1000, 1000.5], "normalised to equal totals, not logged"),  # .1 %
-        ([1000, 1000.3, 1001.1], "not logged (values from 0 to 501)"),  # .11 %
+        ([1000, 1000.3, 1001.1], "not logged (values from 0.5 to 501)"),  # .11 %
     ],
 )
 def test_totals_are_equal_to_a_thousandth(totals, state):
@@ -684,6 +684,7 @@ def test_small_whole_numbers_end_at_two():
         (0, 2.4, False, "logged, perhaps twice (values from 0 to 2.4)", False),
         (0, 2.41, False, "logged (values from 0 to 2.41)", False),
         (0, 30, False, "logged (values from 0 to 30)", False),
+        (1.25, 30, False, "logged (values from 1.25 to 30)", False),
         (0, 30.1, False, "not logged (values from 0 to 30.1)", True),
     ],
 )

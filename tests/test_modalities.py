@@ -134,7 +134,7 @@ def test_the_whole_report(data):
     assert report.only_in_mask.tolist() == ["F", "G"]
     assert report.only_in_data.tolist() == ["e", "X"]
     assert report.state == (
-        "expression: logged (values from 0 to 24.3); mutation: logged (values from 0 to 26.3)"
+        "expression: logged (values from 0.333 to 24.3); mutation: logged (values from 2.5 to 26.3)"
     )
     assert report.cause == ""
     values = ["note", "data", "values", ""]
@@ -142,11 +142,11 @@ def test_the_whole_report(data):
         ["dropped", "sample", "s2", "", "not in mutation"],
         ["dropped", "sample", "s0", "", "not in expression"],
         ["dropped", "pathway", "none", "", "0 genes in the data"],
-        [*values, "expression: logged (values from 0 to 24.3)."],
+        [*values, "expression: logged (values from 0.333 to 24.3)."],
         ["dropped", "mask", "F", "", "expression: not in the data"],
         ["dropped", "mask", "G", "", "expression: not in the data"],
         ["dropped", "data", "e", "", "expression: not in the mask"],
-        [*values, "mutation: logged (values from 0 to 26.3)."],
+        [*values, "mutation: logged (values from 2.5 to 26.3)."],
         ["constant", "data", "A", "", "mutation: 2.5 in every sample"],
         *(["dropped", "mask", gene, "", "mutation: not in the data"] for gene in "DEFG"),
         ["dropped", "data", "X", "", "mutation: not in the mask"],
@@ -440,9 +440,9 @@ def test_the_joint_report_word_for_word(mask, data):
         ("dropped", "sample", "s0", "", "not in expression"),
         ("dropped", "pathway", "P3", "", "1 genes in the data"),
         ("dropped", "gene", "E", "", "in no kept pathway"),
-        ("note", "data", "values", "", "expression: logged (values from 0 to 24.3)."),
+        ("note", "data", "values", "", "expression: logged (values from 0.333 to 24.3)."),
         ("dropped", "mask", "F", "", "expression: not in the data"),
-        ("note", "data", "values", "", "mutation: logged (values from 0 to 27.3)."),
+        ("note", "data", "values", "", "mutation: logged (values from 5.33 to 27.3)."),
         ("dropped", "mask", "D", "", "mutation: not in the data"),
         ("dropped", "mask", "E", "", "mutation: not in the data"),
         ("dropped", "mask", "F", "", "mutation: not in the data"),

@@ -51,7 +51,7 @@ def state_from(low: float, high: float, whole: bool, all_genes: np.ndarray) -> t
     for state, sums in totals.items():
         if _equal(sums):
             return state, _ADVICE.get(state, "")
-    return _by_range(high)
+    return _by_range(low, high)
 
 
 _ADVICE = {
@@ -66,8 +66,8 @@ def _equal(totals: np.ndarray) -> bool:
     return bool(np.ptp(totals) <= _EQUAL_TOTALS * totals.mean())
 
 
-def _by_range(largest: float) -> tuple[str, str]:
-    span = f"0 to {largest:.3g}"
+def _by_range(smallest: float, largest: float) -> tuple[str, str]:
+    span = f"{smallest:.3g} to {largest:.3g}"
     if largest > _LOGGED_MAX:
         return f"not logged (values from {span})", "Log them (log1p) unless this is what you want."
     if largest <= 1:
