@@ -356,7 +356,7 @@ def test_vectors_are_those_of_the_paper():
     origin = walked([code], pairs[::-1], logp, draws)
     drawn = walked(np.repeat(origin, 3, axis=0), pairs, logp, draws)
     y = np.array([4, 9])[code]
-    found = conditional_labels(y.tolist(), c.tolist(), 3, 3, strata=stratum)
+    found = conditional_labels(y.tolist(), c.astype(object), 3, 3, strata=stratum)
     np.testing.assert_array_equal(found, np.vstack([y, np.array([4, 9])[drawn]]))
     np.testing.assert_array_equal(conditional_labels(y, c, 0, 3), [y])
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
+import re
 import subprocess
 import sys
 
@@ -267,6 +269,132 @@ def test_a_study_with_sound_hashes_and_unsound_content_is_refused(study, tmp_pat
         bm.load_study(tmp_path / "t")
 
 
+KINDS = pd.DataFrame(
+    {
+        "small": np.array([-7, 300], "int16"),
+        "count": np.array([1, 2], "uint8"),
+        "share": np.array([0.1, 0.25], "float32"),
+        "effect": [0.1, 1e-300],
+        "yes": [True, False],
+        "group": pd.array([3, pd.NA], "Int64"),
+        "name": ["é", "b"],
+        "seen": pd.to_datetime(["2020-01-01", "2021-02-03"]),
+    },
+    index=pd.Index([5, 6], name="fold"),
+)
+
+
+def test_tables_are_written_with_their_types(study, tmp_path):
+    study.replace(scores=KINDS).save(tmp_path / "s")
+    manifest, members = read_zip(tmp_path / "s")
+    assert manifest == {
+        "kind": "biomask study",
+        "schema": 1,
+        "settings": study.settings,
+        "notes": study.notes,
+    }
+    names = [f"{name}.json" for name in (*TABLES, "stability", "mask")]
+    assert sorted(members) == sorted([*names, "null.npy", "activity.npy", "effects.npy"])
+    assert json.loads(members["scores.json"]) == {
+        "index": {"name": "fold", "dtype": "int64", "values": [5, 6]},
+        "columns": [
+            {"name": "small", "dtype": "int16", "values": [-7, 300]},
+            {"name": "count", "dtype": "uint8", "values": [1, 2]},
+            {"name": "share", "dtype": "float32", "values": [float(np.float32(0.1)), 0.25]},
+            {"name": "effect", "dtype": "float64", "values": [0.1, 1e-300]},
+            {"name": "yes", "dtype": "bool", "values": [True, False]},
+            {"name": "group", "dtype": "Int64", "values": [3, None]},
+            {"name": "name", "dtype": "object", "values": ["é", "b"]},
+            {
+                "name": "seen",
+                "dtype": "object",
+                "values": ["2020-01-01 00:00:00", "2021-02-03 00:00:00"],
+            },
+        ],
+    }
+    assert json.loads(members["effects.json"])["columns"] == []
+    read = bm.load_study(tmp_path / "s").scores
+    expected = KINDS.assign(seen=KINDS["seen"].map(str))
+    pd.testing.assert_frame_equal(
+        read.astype({"name": object, "seen": object}),
+        expected.astype({"name": object, "seen": object}),
+    )
+
+
+def test_the_study_of_a_hierarchy_is_read_with_it(study, tmp_path):
+    mask = bm.Mask.from_sets({"a": ["g0"], "b": ["g1"]})
+    parents = pd.DataFrame({"child": ["a", "b"], "parent": ["top", "top"]})
+    hierarchy = bm.Hierarchy.from_sets(mask, parents)
+    units = hierarchy.pathways
+    tables = {
+        name: pd.DataFrame(np.eye(2, len(units)), columns=units)
+        for name in ("null", "activity", "effects")
+    }
+    study.replace(mask=hierarchy, **tables).save(tmp_path / "s")
+    found = bm.load_study(tmp_path / "s")
+    assert isinstance(found.mask, bm.Hierarchy)
+    assert found.mask == hierarchy
+    pd.testing.assert_frame_equal(found.null, tables["null"])
+
+
+def test_pickles_are_neither_written_nor_read(study, tmp_path):
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        study.replace(null=study.null.astype(object)).save(tmp_path / "s")
+    study.save(tmp_path / "s")
+    manifest, members = read_zip(tmp_path / "s")
+    buffer = io.BytesIO()
+    np.save(buffer, study.null.to_numpy(object), allow_pickle=True)
+    write_zip(tmp_path / "t", members | {"null.npy": buffer.getvalue()}, manifest)
+    with pytest.raises(StorageError, match="Object arrays cannot be loaded"):
+        bm.load_study(tmp_path / "t")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"settings": None}, "the study inside is damaged: TypeError('settings are None')"),
+        ({"settings": [1]}, "the study inside is damaged: TypeError('settings are [1]')"),
+        ({"notes": 7}, "the study inside is damaged: TypeError(\"'int' object is not iterable\")"),
+        ({"stability.json": None}, "the study inside is damaged: 'stability.json' is missing"),
+        (
+            {"mask.json": b'{"genes": [], "pathways": []}'},
+            "the study inside is damaged: a stored mask is damaged: KeyError('n_edges')",
+        ),
+    ],
+)
+def test_what_is_wrong_inside_is_said(study, tmp_path, change, said):
+    study.save(tmp_path / "s")
+    manifest, members = read_zip(tmp_path / "s")
+    for name, content in change.items():
+        if name in manifest:
+            manifest[name] = content
+        elif content is None:
+            del members[name]
+        else:
+            members[name] = content
+    write_zip(tmp_path / "t", members, manifest)
+    with pytest.raises(StorageError) as caught:
+        bm.load_study(tmp_path / "t")
+    assert caught.value.problem == said
+    assert (caught.value.code, caught.value.file) == ("E-STUDY-FILE", str(tmp_path / "t"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "needed"), [({"biomask": "9.9"}, "biomask >= 9.9"), ([], "a later biomask")]
+)
+def test_a_newer_file_says_what_it_needs(study, tmp_path, settings, needed):
+    study.save(tmp_path / "s")
+    manifest, members = read_zip(tmp_path / "s")
+    write_zip(tmp_path / "t", members, manifest | {"schema": 2, "settings": settings})
+    with pytest.raises(StorageError) as caught:
+        bm.load_study(tmp_path / "t")
+    assert caught.value.code == "E-SCHEMA"
+    assert caught.value.hint == f"It needs {needed}."
+    write_zip(tmp_path / "t", members, manifest | {"kind": "biomask model"})
+    with pytest.raises(StorageError, match="this is a biomask model, not a biomask study"):
+        bm.load_study(tmp_path / "t")
+
+
 def test_a_study_opens_without_tensorflow(study, tmp_path):
     study.save(tmp_path / "s")
     code = (
@@ -309,3 +437,45 @@ def test_top_orders_by_effect(study):
 
 def test_repr_counts(study):
     assert repr(study) == "Study(4 pathways, 20 samples, 2 folds x 2 seeds x 20 label vectors)"
+
+
+def many(study, n: int = 60) -> bm.Study:
+    """A study of n pathways, 20 of each effect."""
+    table = pd.DataFrame(
+        {"effect": np.arange(n) % 3 + 1 / 3, "size": 7}, [f"P{k}" for k in range(n)]
+    )
+    columns = dict.fromkeys(["p", "p_fwer", "q", "rank_low", "rank_high"], 0.123456)
+    return study.replace(pathways=table.assign(**columns, direction=0.5))
+
+
+def test_top_keeps_the_order_of_equal_effects(study):
+    found = many(study)
+    assert found.top(22).index.tolist() == [
+        *[f"P{k}" for k in range(2, 60, 3)],
+        "P1",
+        "P4",
+    ]
+    assert len(found.top()) == 10
+
+
+def test_large_numbers_are_grouped(study):
+    found = many(study, 1200).replace(settings=study.settings | {"samples": 12345})
+    assert (
+        repr(found) == "Study(1,200 pathways, 12,345 samples, 2 folds x 2 seeds x 20 label vectors)"
+    )
+
+
+def test_the_page_of_a_study(study):
+    found = many(study).replace(notes=["one & two", "three"])
+    page = found._repr_html_()
+    assert page.startswith(
+        f"<p><b>{found!r}</b></p><ul><li>one &amp; two</li><li>three</li></ul><table"
+    )
+    cells = re.findall(r"<t[hd]>(.*?)</t[hd]>", page)
+    assert cells[:8] == ["", "size", "effect", "p", "p_fwer", "q", "rank_low", "rank_high"]
+    assert cells[8:16] == ["P2", "7", "2.33", *["0.123"] * 5]
+    assert len(cells) == 8 * 11  # ten pathways below the names
+
+
+def test_studies_are_told_apart_as_objects(study):
+    assert len({study, study.replace()}) == 2
