@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import pytest
+from disk_case import on_disk
 from reference_network import Network, train
 from scipy import special, stats
 from sklearn import metrics
@@ -25,6 +26,7 @@ from biomask.inference.folds import outer_folds
 from biomask.inference.simulated_masks import decoy_mask
 from biomask.inference.stacking import StackTrainer, stack_masks
 from biomask.inference.training import Settings
+from biomask.masks import backed
 
 N_REWIRED = 19
 CALL = {
@@ -590,7 +592,7 @@ def test_what_is_asked_for_is_what_is_sent(monkeypatch, capsys):
     assert "folds:   0%" in shown
     assert "0/2" in shown
     assert "fold/s" in shown
-    _, models, _, _, _ = sent_off(monkeypatch, task="multiclass", rewired=2)
+    _, models, _, _, _ = sent_off(monkeypatch, task="multiclass", rewired=2, random_state=0)
     assert models.plan.settings.n_classes == 3
 
 
@@ -667,3 +669,10 @@ def test_a_hierarchy_is_refused():
         bm.compare_models(bm.Hierarchy.from_sets(mask, parents), None, None)
     assert caught.value.problem == "compare_models compares masks, and received a Hierarchy"
     assert caught.value.code == "E-ARGUMENT"
+
+
+def test_data_on_disk_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(backed, "IN_MEMORY", 0)
+    sim = simulated("binary")
+    with pytest.raises(bm.DataError, match=r"^compare_models needs X in memory"):
+        bm.compare_models(MASK, on_disk(sim.X, "h5ad dense", tmp_path), sim.y, epochs=1, rewired=1)

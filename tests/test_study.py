@@ -246,9 +246,9 @@ def test_predictions_are_probabilities_or_values():
     table = pd.DataFrame({"y": [0, 1, 1, 0], "fold": [1, 0, 1, 0]}, index)
     expected = table.assign(prediction=[0.75, 0.5, 0.375, 0.625])
     pd.testing.assert_frame_equal(predicted("binary", outputs, y), expected)
-    values = pd.Series([1.0, 1, 3, 3])  # mean 2, deviation 1
+    values = pd.Series([0.0, 0, 4, 4])  # mean 2, deviation 2
     outputs = [[[0], [2]], [[1], [1]], [[-1], [1]], [[3], [4]]]
-    expected = table.assign(y=values.tolist(), prediction=[2.0, 3.0, 5.5, 3.0])
+    expected = table.assign(y=values.tolist(), prediction=[2.0, 4.0, 9.0, 4.0])
     pd.testing.assert_frame_equal(predicted("regression", outputs, values), expected)
 
 
@@ -263,9 +263,9 @@ def test_predictions_of_classes_and_of_risks():
     expected.insert(0, "fold", [1, 0, 1, 0])
     expected.insert(0, "y", pd.Series(list("xyzx"), index))
     pd.testing.assert_frame_equal(found, expected, check_dtype=False)
-    risks = [[[0], [1]], [[2], [5]], [[7], [0]], [[7], [4]]]  # less 1, 3 and 7, 2
+    risks = [[[0], [1], [3]], [[2], [5], [3]], [[7], [0], [2]], [[7], [4], [8]]]
     y = pd.DataFrame({"time": [1.0, 2, 3, 4], "event": [1, 0, 1, 1]})
-    expected = y.set_axis(index).assign(fold=[1, 0, 1, 0], prediction=[-1, -1.5, 1, 1.5])
+    expected = y.set_axis(index).assign(fold=[1, 0, 1, 0], prediction=[-5 / 3, -1, 5 / 3, 1])
     pd.testing.assert_frame_equal(predicted("survival", risks, y), expected)
 
 
@@ -324,6 +324,13 @@ def test_q_alone_selects_too():
     np.testing.assert_allclose(found["p_fwer"], [0.1, 0.05, 0.1, 0.1])
     np.testing.assert_allclose(found["q"], 0.05)
     assert found["selected"].all()
+
+
+def test_the_null_of_one_permutation_is_that_one():
+    effects = np.array([[1.0, 2, 3, 4], [5, 6, 7, 8]])
+    found = assembly.pathway_table(bm.Mask.from_sets(SETS), effects, np.zeros((1, 1, 4)), {})
+    for name in ("null_mean", "null_low", "null_high"):
+        assert found[name].tolist() == [5, 6, 7, 8]
 
 
 def small_hierarchy() -> bm.Hierarchy:
@@ -654,6 +661,13 @@ def test_the_study_of_a_hierarchy_is_read_with_it(study, tmp_path):
     assert isinstance(found.mask, bm.Hierarchy)
     assert found.mask == hierarchy
     pd.testing.assert_frame_equal(found.null, tables["null"])
+
+
+def test_a_study_without_edges_is_read_as_it_was(study, tmp_path):
+    study.replace(edges=assembly.no_edges()).save(tmp_path / "s")
+    found = bm.load_study(tmp_path / "s").edges
+    pd.testing.assert_frame_equal(found, assembly.no_edges().reset_index(drop=True))
+    assert found.index.dtype == np.int64
 
 
 def test_pickles_are_neither_written_nor_read(study, tmp_path):
