@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -139,6 +140,14 @@ def test_a_direction_is_the_mean_over_folds_by_size_and_passes_over_a_fold_witho
     first = {f: {"direction": d} for f, d in enumerate(directions)}
     found = assembly._directions(TwoFolds, first, [])["direction"]
     np.testing.assert_allclose(found, [(3 * 1 + 2 * 2) / 5, 2, 4, np.nan])
+
+
+def test_a_direction_that_is_infinite_counts_as_none():
+    first = {f: {"direction": np.array([[d]])} for f, d in enumerate([np.inf, 3.0])}
+    plan = SimpleNamespace(held_out=(np.arange(3), np.arange(3, 5)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert assembly._directions(plan, first, [])["direction"].tolist() == [3]
 
 
 def test_several_classes_have_a_column_each_whatever_they_are_called():
