@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
+from disk_case import on_disk
 from reference_network import Network, train
 from scipy import special, stats
 from sklearn import metrics
@@ -23,6 +26,7 @@ from biomask.inference.folds import outer_folds
 from biomask.inference.simulated_masks import decoy_mask
 from biomask.inference.stacking import StackTrainer, stack_masks
 from biomask.inference.training import Settings
+from biomask.masks import backed
 
 N_REWIRED = 19
 CALL = {
@@ -345,6 +349,275 @@ def test_stacked_masks_stand_side_by_side_and_warn_no_second_time():
     assert stacked.to_dense().to_numpy().tolist() == [[1, 1, 0, 1, 1], [1, 1, 1, 1, 1]]
 
 
+# ---------------------------------------------------------------------------- without training
+
+
+class FakeStack:
+    """Outputs are the number of the mask, ten times the seed's, and the first gene."""
+
+    fits: ClassVar[list] = []
+
+    def __init__(self, masks, settings, n_seeds):
+        self.masks, self.settings, self.n_seeds = masks, settings, n_seeds
+        self.n_networks = len(masks) * n_seeds
+
+    def fit(self, *arguments):
+        self.fits.append((self, *arguments))
+
+    def outputs(self, X):
+        grid = np.arange(len(self.masks)) + 10 * np.arange(self.n_seeds)[:, None]
+        return (X[:, 0, None, None] + grid)[..., None]
+
+
+def plan_and_part(task, rng):
+    """16 samples of which 5 are held out, in a plan as far as it is looked at."""
+    classes = 3 if task == "multiclass" else None
+    settings = Settings(task, classes, "tanh", 1, 8, 1e-3, 0.0, 0.0)
+    part = blocks.Part(
+        held_out=np.arange(5),
+        training=np.arange(5, 16),
+        fitted=np.arange(5, 12),
+        watched=np.arange(12, 16),
+        X=rng.normal(size=(16, MASK.shape[0])).astype(np.float32),
+        covariates=None,
+    )
+    labels = rng.normal(size=16) if task == "regression" else np.arange(16) % (classes or 2)
+    plan = SimpleNamespace(
+        mask=MASK, settings=settings, labels=labels.astype("f4"), random_state=3, seeds=[7, 8]
+    )
+    return plan, part
+
+
+def test_every_network_of_a_fold_is_trained_on_the_same(monkeypatch):
+    monkeypatch.setattr(compare, "StackTrainer", FakeStack)
+    monkeypatch.setattr(FakeStack, "fits", [])
+    monkeypatch.setattr(compare, "_baseline_outputs", lambda plan, part: {"a baseline": part})
+    plan, part = plan_and_part("binary", np.random.default_rng(0))
+    monkeypatch.setattr(compare, "split", lambda given, fold: part)
+    masks, full = (MASK, MASK.rewire(1), MASK.rewire(2)), MASK.rewire(3)
+    compare._stack.cache_clear()
+    found = compare._fold_outputs(compare.Models(plan, masks, full), 4)
+    compare._stack.cache_clear()
+    assert list(found) == [MASKED, DENSE, f"{REWIRED} 1", f"{REWIRED} 2", "a baseline"]
+    first = part.X[:5, :1]  # the mean of two seeds adds 5
+    for name, number in [(MASKED, 0), (f"{REWIRED} 1", 1), (f"{REWIRED} 2", 2), (DENSE, 0)]:
+        np.testing.assert_allclose(found[name], first + 5 + number, rtol=1e-6)
+    assert [fit[0].masks for fit in FakeStack.fits] == [masks, (full,)]
+    for stack, fitted, watched, seeds, order_seed in FakeStack.fits:
+        assert (stack.settings, stack.n_seeds) == (plan.settings, 2)
+        for given, rows in [(fitted, part.fitted), (watched, part.watched)]:
+            np.testing.assert_array_equal(given[0], part.X[rows])
+            assert given[1].shape == (len(rows), stack.n_networks)
+            assert (given[1] == plan.labels[rows, None]).all()
+        assert (seeds, order_seed) == ([7, 8], 304)
+
+
+@pytest.fixture
+def small_forests(monkeypatch):
+    """Of 5 trees where there should be 500."""
+    for kind in (RandomForestClassifier, RandomForestRegressor):
+        monkeypatch.setattr(
+            compare, kind.__name__, lambda trees, kind=kind, **more: kind(trees - 495, **more)
+        )
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_models_without_a_network_are_those_of_scikit_learn(task, small_forests):
+    plan, part = plan_and_part(task, np.random.default_rng(1))
+    X, y = part.X, plan.labels[5:]
+    means = np.stack(
+        [X[:, MASK.genes.get_indexer(g)].mean(axis=1) for g in MASK.to_sets().values()]
+    )
+    scaled = (means / means[:, 5:].std(axis=1, keepdims=True)).T
+    if task == "regression":
+        linear, forest = (
+            [Ridge(alpha=11), Ridge(alpha=11)],
+            RandomForestRegressor(5, random_state=3),
+        )
+    else:
+        linear = [LogisticRegression(C=0.01, max_iter=2000) for _ in range(2)]
+        forest = RandomForestClassifier(5, random_state=3)
+    found = compare._baseline_outputs(plan, part)
+    assert list(found) == [LINEAR, FOREST, MEANS]
+    for name, model, values in [
+        (LINEAR, linear[0], X),
+        (FOREST, forest, X),
+        (MEANS, linear[1], scaled),
+    ]:
+        model.fit(values[5:], y)
+        if task == "regression":
+            expected = model.predict(values[:5])[:, None]
+        else:
+            logits = np.log(model.predict_proba(values[:5]).clip(1e-3))
+            expected = logits if task == "multiclass" else logits[:, 1:] - logits[:, :1]
+        np.testing.assert_allclose(found[name], expected, rtol=1e-3, atol=1e-4)
+
+
+def test_a_pathway_that_never_varies_is_left_at_its_value(small_forests):
+    plan, part = plan_and_part("regression", np.random.default_rng(1))
+    part.X[:, :10] = 0  # the genes of the first pathway
+    outputs = compare._baseline_outputs(plan, part)
+    assert all(np.isfinite(found).all() for found in outputs.values())
+
+
+def test_chances_become_logits():
+    """A class that no training sample has gets the least chance there is, .001."""
+    chances = np.array([[0.25, 0.75], [0, 1]])
+    model = SimpleNamespace(
+        classes_=np.array([0, 2]),
+        predict_proba=lambda features: chances[: len(features)],
+        predict=lambda features: features[:, 0] * 2,
+    )
+    settings = Settings("multiclass", 3, "tanh", 1, 8, 1e-3, 0.0, 0.0)
+    found = compare._outputs_of(model, np.zeros((2, 1)), settings)
+    np.testing.assert_allclose(found, np.log([[0.25, 1e-3, 0.75], [1e-3, 1e-3, 1]]))
+    model.classes_ = np.array([0, 1])
+    binary = settings._replace(task="binary", n_classes=None)
+    found = compare._outputs_of(model, np.zeros((2, 1)), binary)
+    np.testing.assert_allclose(found, np.log([[3], [1000]]))
+    values = compare._outputs_of(model, np.ones((2, 1)), settings._replace(task="regression"))
+    assert values.tolist() == [[2], [2]]
+
+
+def test_losses_by_hand():
+    y = np.array([0.0, 1, 1])
+    logits = np.log([[3.0], [3], [1]])
+    np.testing.assert_allclose(compare._losses(y, logits, "binary"), np.log([4, 4 / 3, 2]))
+    found = compare._losses(y, np.array([[2.0], [1], [0]]), "regression")
+    assert found.tolist() == [4, 0, 1]
+    several = np.log([[1.0, 1, 2], [2, 1, 1], [1, 3, 4]])
+    found = compare._losses(y, several, "multiclass")
+    np.testing.assert_allclose(found, np.log([4, 4, 8 / 3]))
+
+
+def fake_outputs(rng, n):
+    names = [MASKED, DENSE, f"{REWIRED} 1", f"{REWIRED} 2", LINEAR, FOREST, MEANS]
+    return {name: rng.normal(size=(n, 1)) for name in names}
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_a_table_of_outputs(grouped):
+    rng = np.random.default_rng(0)
+    y, outputs = rng.normal(size=12), fake_outputs(rng, 12)
+    outputs[f"{REWIRED} 2"] = outputs[MASKED].copy()  # as good: that counts against the mask
+    outputs[f"{REWIRED} 1"] = outputs[MASKED] + 9
+    groups = np.array([0, 0, 0, 1, 1, 2, 2, 2, 2, 3, 4, 4]) if grouped else None
+    table = compare._table(y, outputs, "regression", groups)
+    assert table.index.tolist() == [MASKED, REWIRED, DENSE, LINEAR, FOREST, MEANS]
+    assert table.index.name == "model"
+    assert table.columns.tolist() == ["loss", "r2", "difference", "low", "high"]
+    errors = {name: (y - out[:, 0]) ** 2 for name, out in outputs.items()}
+    random = [errors.pop(f"{REWIRED} {r}") for r in (1, 2)]
+    errors[REWIRED] = sum(random) / 2
+    for name, row in table.iterrows():
+        differ = errors[name] - errors[MASKED]
+        if grouped:
+            differ = np.array([differ[groups == g].mean() for g in range(5)])
+        assert row["loss"] == pytest.approx(errors[name].mean())
+        assert row["r2"] == pytest.approx(1 - errors[name].mean() / y.var())
+        assert row["difference"] == pytest.approx(differ.mean())
+        if name != MASKED:
+            low, high = stats.t.interval(0.95, len(differ) - 1, differ.mean(), stats.sem(differ))
+            assert row[["low", "high"]].tolist() == pytest.approx([low, high])
+    assert table.attrs == {
+        "p_annotation": 2 / 3,
+        "sentence": compare.annotation_sentence(2 / 3, 2),
+        "rewired": pytest.approx([random[0].mean(), random[1].mean()]),
+    }
+
+
+def test_a_table_of_classes_has_their_scores():
+    rng = np.random.default_rng(0)
+    table = compare._table(np.arange(12) % 2, fake_outputs(rng, 12), "binary", None)
+    assert table.columns.tolist() == ["loss", "accuracy", "auc", "difference", "low", "high"]
+
+
+def test_one_in_twenty_is_better():
+    assert compare.annotation_sentence(0.05, 19).startswith("The annotation is better than")
+    assert compare.annotation_sentence(0.0501, 19).startswith("The annotation is not better")
+
+
+def sent_off(monkeypatch, **given):
+    """What a call sends to its folds, and the table of what comes back, the last fold first."""
+    sent, rng = [], np.random.default_rng(0)
+    width = np.ones(3 if given.get("task") == "multiclass" else 1)
+
+    def collect(run, models, jobs, n_jobs, bar):
+        sent.append((models, list(jobs), bar))
+        bar.refresh()
+        names = list(fake_outputs(rng, 0))
+        for (fold,) in reversed(sent[0][1]):
+            held = models.plan.held_out[fold]
+            yield fold, {name: held[:, None] * width * (k + 1) / 9 for k, name in enumerate(names)}
+
+    monkeypatch.setattr(compare, "run_jobs", collect)
+    sim = simulated(given.get("task", "binary"), given.pop("n_subjects", None))
+    table = bm.compare_models(MASK, sim.X, sim.y, groups=sim.groups, **{**CALL, **given})
+    return sim, *sent[0], table
+
+
+def test_every_sample_is_compared_with_its_own_label(monkeypatch, capsys):
+    sim, _, jobs, bar, table = sent_off(
+        monkeypatch, n_subjects=16, rewired=2, task="regression", folds=3
+    )
+    assert jobs == [(0,), (1,), (2,)]
+    assert bar.total == 3
+    assert capsys.readouterr().err == ""
+    y = sim.y.sort_index().to_numpy()
+    y = (y - y.mean()) / y.std()
+    position = np.arange(80)
+    errors = [(y - position * (k + 1) / 9) ** 2 for k in range(7)]
+    np.testing.assert_allclose(table.loc[MASKED, "loss"], errors[0].mean(), rtol=1e-5)
+    np.testing.assert_allclose(table.loc[MEANS, "loss"], errors[6].mean(), rtol=1e-5)
+    subjects = pd.Series(errors[6] - errors[0]).groupby(sim.groups.sort_index().to_numpy()).mean()
+    np.testing.assert_allclose(table.loc[MEANS, "difference"], subjects.mean(), rtol=1e-5)
+
+
+def test_what_is_asked_for_is_what_is_sent(monkeypatch, capsys):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", BiomaskWarning)
+        _, models, _, _, _ = sent_off(
+            monkeypatch, rewired=2, seeds=3, progress=True, activation="relu", learning_rate=0.02
+        )
+    plan = models.plan
+    assert plan.settings == Settings("binary", None, "relu", 30, 32, 0.02, 0.2, 0.1)
+    assert plan.seeds == [3000, 3001, 3002]
+    assert plan.random_state == 3
+    assert plan.vectors.shape == (1, 80)
+    assert models.masks == (MASK, MASK.rewire(30_001), MASK.rewire(30_002))
+    assert models.full.to_dense().to_numpy().tolist() == np.ones(MASK.shape).tolist()
+    assert models.full.genes.equals(MASK.genes)
+    assert models.full.pathways.equals(MASK.pathways)
+    shown = capsys.readouterr().err
+    assert "folds:   0%" in shown
+    assert "0/2" in shown
+    assert "fold/s" in shown
+    _, models, _, _, _ = sent_off(monkeypatch, task="multiclass", rewired=2, random_state=0)
+    assert models.plan.settings.n_classes == 3
+
+
+def test_samples_of_a_stratum_are_spread_over_the_folds(monkeypatch):
+    sent = []
+    monkeypatch.setattr(compare, "make_plan", lambda mask, samples, *rest: sent.append(samples))
+    sim, strata = simulated("binary"), np.arange(80) % 4
+    with pytest.raises(AttributeError):  # there is no plan
+        bm.compare_models(MASK, sim.X, sim.y, strata=strata, **CALL)
+    assert sorted(set(sent[0].strata)) == [0, 1, 2, 3]
+
+
+def test_defaults_are_those_of_crossfit():
+    defaults = {
+        name: one.default for name, one in inspect.signature(bm.compare_models).parameters.items()
+    }
+    crossfit = inspect.signature(bm.crossfit).parameters
+    own = {name: value for name, value in defaults.items() if value != crossfit_of(crossfit, name)}
+    assert own == {"seeds": 3, "rewired": 20}
+
+
+def crossfit_of(parameters, name):
+    return parameters[name].default if name in parameters else None
+
+
 # ---------------------------------------------------------------------------- arguments
 
 
@@ -361,3 +634,45 @@ def test_arguments_that_make_no_sense_are_refused_by_name(given, message):
     sim = simulated("binary")
     with pytest.raises(ArgumentError, match=message):
         bm.compare_models(MASK, sim.X, sim.y, **{**CALL, **given})
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "problem"),
+    [
+        ({"folds": 0}, "E-ARGUMENT",
+         "folds must be a whole number of at least 1. Received: folds=0"),
+        ({"epochs": 0}, "E-ARGUMENT",
+         "epochs must be a whole number of at least 1. Received: epochs=0"),
+        ({"batch_size": 0}, "E-ARGUMENT",
+         "batch_size must be a whole number of at least 1. Received: batch_size=0"),
+        ({"random_state": -1}, "E-ARGUMENT",
+         "random_state must be a whole number of at least 0. Received: random_state=-1"),
+        ({"task": "autoencoder"}, "E-TASK",
+         "compare_models compares predictions of y, and an autoencoder makes none. Received: "
+         "task='autoencoder'"),
+        ({"task": "survival"}, "E-TASK",
+         "compare_models has no task 'survival': most of what it compares with has no partial "
+         "likelihood"),
+    ],
+)  # fmt: skip
+def test_calls_that_make_no_sense_are_refused(given, code, problem):
+    sim = simulated("binary")
+    with pytest.raises(ArgumentError) as caught:
+        bm.compare_models(MASK, sim.X, sim.y, **{**CALL, **given})
+    assert (caught.value.problem, caught.value.code) == (problem, code)
+
+
+def test_a_hierarchy_is_refused():
+    mask = bm.Mask.from_sets({"a": ["g0"], "b": ["g1"], "top": ["g0", "g1"]})
+    parents = pd.DataFrame({"child": ["a", "b"], "parent": ["top", "top"]})
+    with pytest.raises(ArgumentError) as caught:
+        bm.compare_models(bm.Hierarchy.from_sets(mask, parents), None, None)
+    assert caught.value.problem == "compare_models compares masks, and received a Hierarchy"
+    assert caught.value.code == "E-ARGUMENT"
+
+
+def test_data_on_disk_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(backed, "IN_MEMORY", 0)
+    sim = simulated("binary")
+    with pytest.raises(bm.DataError, match=r"^compare_models needs X in memory"):
+        bm.compare_models(MASK, on_disk(sim.X, "h5ad dense", tmp_path), sim.y, epochs=1, rewired=1)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
 from reference_network import Network
 from scipy import stats
+from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 import biomask as bm
@@ -16,8 +18,12 @@ from biomask.errors import ArgumentError, BiomaskWarning, DataError, StorageErro
 from biomask.inference import assembly, conditional, crossfit
 from biomask.inference.blocks import read_arrays
 from biomask.inference.conditional import attainable, conditional_labels, label_vectors
+from biomask.inference.covariates import covariate_columns, covariate_numbers
+from biomask.inference.crossfit import make_plan
+from biomask.inference.exchange import Exchange
 from biomask.inference.labels import read_samples
-from biomask.inference.permutation import permute_labels
+from biomask.inference.permutation import freedman_lane, permute_labels
+from biomask.inference.training import Settings
 from biomask.networks.heads import covariate_head
 from biomask.networks.models import restart
 
@@ -148,6 +154,77 @@ def test_unusable_covariates_are_named(mask, change, message):
         read_samples(mask, X, y, "binary", covariates=change(frame))
 
 
+def test_covariates_by_name():
+    frame = pd.DataFrame({7: [1, 2], "b": ["x", "y"]}, index=["s", "t"])
+    found = covariate_columns(frame)
+    assert list(found) == ["7", "b"]
+    assert found["7"].to_dict() == {"s": 1, "t": 2}
+    assert found["b"].to_dict() == {"s": "x", "t": "y"}
+    assert list(covariate_columns(frame["b"])) == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        (pd.Series([1, 2, 3]), "received Series of shape (3,)"),
+        (pd.DataFrame(index=range(3)), "received DataFrame of shape (3, 0)"),
+        (np.ones((3, 2)), "received ndarray of shape (3, 2)"),
+    ],
+)
+def test_covariates_are_a_table(wrong, problem):
+    with pytest.raises(ArgumentError) as caught:
+        covariate_columns(wrong)
+    assert caught.value.problem == (
+        f"covariates must be a DataFrame (samples x covariates), {problem}"
+    )
+    assert caught.value.code == "E-COVARIATES"
+
+
+def test_repeated_covariates_are_named_once():
+    with pytest.raises(ArgumentError) as caught:
+        covariate_columns(pd.DataFrame(np.ones((2, 6)), columns=[1, "1", "b", "a", "a", "a"]))
+    assert caught.value.problem == "covariates are repeated: '1', 'a'"
+    assert caught.value.code == "E-COVARIATES"
+
+
+def test_covariates_as_numbers():
+    index = ["s", "t", "u"]
+    columns = {
+        "sex": pd.Series(["m", "f", "m"], index),
+        "age": pd.Series([3, 1, 2], index),
+        "ill": pd.Series([True, False, False], index),
+        "Site": pd.Categorical(["c", "a", "b"], categories=["z", "c", "b", "a"]),
+    }
+    columns["Site"] = pd.Series(columns["Site"], index)
+    expected = {
+        "Site=b": [0.0, 0, 1],
+        "Site=c": [1.0, 0, 0],
+        "age": [3.0, 1, 2],
+        "ill=True": [1.0, 0, 0],
+        "sex=m": [1.0, 0, 1],
+    }
+    pd.testing.assert_frame_equal(covariate_numbers(columns), pd.DataFrame(expected, index))
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ([0.5] * 5, "covariate 'c' is 0.5 for every sample"),
+        (["a"] * 5, "covariate 'c' is a for every sample"),
+        ([1, np.inf, 2, 3, 4], "covariate 'c' is infinite for 1 samples, such as 't'"),
+        (
+            [-np.inf, np.inf, np.inf, 3, np.inf],
+            "covariate 'c' is infinite for 4 samples, such as 's', 't', 'u' and 1 more",
+        ),
+    ],
+)
+def test_covariates_that_cannot_be_numbers(values, problem):
+    with pytest.raises(DataError) as caught:
+        covariate_numbers({"c": pd.Series(values, list("stuvw"))})
+    assert caught.value.problem == problem
+    assert caught.value.code == "E-COVARIATES"
+
+
 # ------------------------------------------------------------------------ the label vectors
 
 
@@ -250,6 +327,165 @@ def test_residuals_are_permuted_for_regression(mask):
     exact = read_samples(mask, X, 3 + 2 * frame["age"], "regression", covariates=frame[["age"]])
     with pytest.raises(DataError, match="explained by the covariates alone"):
         label_vectors(exact, "regression", 5, 0)
+
+
+def walked(labels, pairs, logp, rng):
+    """Chains of swaps, a row each, one pair at a time."""
+    labels = [list(row) for row in labels]
+    for left, right in pairs:
+        for row in labels:
+            for i, j in zip(left, right, strict=True):
+                swapped, kept = logp[i, row[j]] + logp[j, row[i]], logp[i, row[i]] + logp[j, row[j]]
+                if rng.random() < 1 / (1 + np.exp(kept - swapped)):
+                    row[i], row[j] = row[j], row[i]
+    return np.array(labels)
+
+
+def fit_again(design, y):
+    return LogisticRegression(C=100, max_iter=5000).fit(design, y).predict_log_proba(design)
+
+
+def test_vectors_are_those_of_the_paper():
+    """50 steps back to a common origin, and the same 50 steps forth to each vector."""
+    rng = np.random.default_rng(5)
+    c, stratum = rng.normal(size=(50, 2)) * [1, 30] + [5, 0], np.arange(50) % 4 // 2 + 7
+    code = (c[:, 0] + rng.normal(size=50) > 5).astype(int)
+    design = np.column_stack([(c - c.mean(axis=0)) / c.std(axis=0), stratum == 8])
+    logp, draws = fit_again(design, code), np.random.default_rng(3)
+    pairs = [conditional._pairs(stratum - 7, draws) for _ in range(50)]
+    origin = walked([code], pairs[::-1], logp, draws)
+    drawn = walked(np.repeat(origin, 3, axis=0), pairs, logp, draws)
+    y = np.array([4, 9])[code]
+    found = conditional_labels(y.tolist(), c.astype(object), 3, 3, strata=stratum)
+    np.testing.assert_array_equal(found, np.vstack([y, np.array([4, 9])[drawn]]))
+    np.testing.assert_array_equal(conditional_labels(y, c, 0, 3), [y])
+
+
+def test_labels_given_covariates_are_a_logistic_regression_inside_strata():
+    rng = np.random.default_rng(1)
+    c, block = rng.normal(size=(60, 2)) * [1, 1000] + [50, 0], np.arange(60) % 3
+    code = np.digitize(c[:, 0] - 50 + rng.normal(size=60) / 2, [-1, 1])
+    units = Exchange(np.arange(60), np.arange(60), block, code)
+    scaled = (c - c.mean(axis=0)) / c.std(axis=0)
+    design = np.column_stack([scaled, block == 1, block == 2])
+    expected = fit_again(design, code)
+    np.testing.assert_allclose(conditional._log_probabilities(units, c), expected, rtol=1e-6)
+    constant = np.column_stack([c, np.ones(60)])
+    found = conditional._log_probabilities(units, constant)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_collinear_covariates_are_fitted_to_the_end():
+    """Scikit-learn takes 172 steps, and stops after a hundred unless told."""
+    rng = np.random.default_rng(0)
+    y = np.digitize(np.sin(3 * rng.normal(size=100)), [-0.5, 0.5])
+    c = rng.normal(size=(100, 9)) / np.arange(1, 10) ** 3 @ rng.normal(size=(9, 9))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        conditional_labels(y, c, 1, 0)
+
+
+def test_ten_samples_for_each_column_are_enough(mask):
+    X, y, frame = problem(mask, n=40)
+    frame = frame.assign(batch=np.tile(["a", "b"], 20), site=np.repeat(["x", "y"], 20))
+    settings = Settings("binary", None, "tanh", 1, 64, 1e-3, 0.5, 1e-3)
+
+    def plan_of(n):  # as deep as crossfit
+        samples = read_samples(mask, X[:n], y[:n], "binary", covariates=frame[:n])
+        return make_plan(mask, samples, settings, 2, 1, 2, 0)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plan_of(40)
+    with pytest.warns(BiomaskWarning) as caught:
+        plan_of(39)
+    assert [w.filename for w in caught] == [__file__]
+    assert str(caught[0].message) == (
+        "39 samples (or subjects) are few for 4 covariates and strata: the permutation given "
+        "covariates is only as good as the fit of the labels on them. Leave some out, or join "
+        "categories."
+    )
+
+
+def test_label_vectors_without_covariates(mask):
+    X, _, _ = problem(mask, n=6)
+    samples = read_samples(mask, X, [0, 1, 0, 1, 0, 1], "binary")
+    vectors = label_vectors(samples, "binary", 100, 0)
+    assert vectors.dtype == np.float32
+    assert vectors[0].tolist() == [0, 1, 0, 1, 0, 1]
+    # 20 ways to deal 3 against 3, of which two each differ in the names of the classes only
+    assert len({tuple(row) for row in np.vstack([vectors, 1 - vectors])}) == 20
+    assert len(vectors) == 10
+
+
+def test_times_are_not_permuted_given_covariates(mask):
+    X, _, frame = problem(mask)
+    y = np.column_stack([np.arange(60) + 1.0, np.ones(60)])
+    samples = read_samples(mask, X, y, "survival", covariates=frame)
+    with pytest.raises(ArgumentError) as caught:
+        label_vectors(samples, "survival", 5, 0)
+    assert caught.value.problem == (
+        "covariates go with classes and regression: times cannot yet be permuted given them"
+    )
+    assert caught.value.code == "E-COVARIATES"
+
+
+def test_the_vectors_of_a_regression_are_those_of_freedman_and_lane(mask):
+    X, y, frame = problem(mask, "regression")
+    strata = np.arange(60) % 2
+    samples = read_samples(mask, X, y * 7 + 3, "regression", None, strata, frame)
+    found = label_vectors(samples, "regression", 9, 4)
+    standard = (y - y.mean()) / y.std(ddof=0)
+    expected = freedman_lane(standard, samples.covariates, 9, 4, None, strata)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_attainable_counts_the_vectors_that_are_the_real_one(mask):
+    X, y, frame = problem(mask)
+    samples = read_samples(mask, X, y, "binary", covariates=frame)
+
+    def said(same, of, **level):
+        vectors = np.tile(1 - samples.numbers, (of, 1))
+        vectors[: same + 1] = samples.numbers
+        return attainable(samples, "binary", vectors, **level)
+
+    assert said(0, 20) == ""  # one of 20
+    assert said(1, 40) == ""
+    assert said(28, 100, alpha=0.29) == ""  # though 0.29 * 100 < 29 in floats
+    assert said(1, 39) == (
+        "no p can reach 0.05: the covariates nearly determine the labels, and 1 of the 38 label "
+        "vectors drawn are the real one"
+    )
+    assert said(1, 40, alpha=0.04).startswith("no p can reach 0.04: the cov")
+    assert said(0, 19).startswith("no p can reach 0.05 with 18 permutations")
+
+
+def test_attainable_by_the_ways_to_deal(mask):
+    """6 values of two kinds can be dealt in 20 ways; their residuals, all unlike, in 720."""
+    X, _, frame = problem(mask, n=6)
+    y = [1.0, 0, 1, 0, 1, 0]
+    alone = read_samples(mask, X, y, "regression")
+    vectors = np.vstack([alone.numbers, np.zeros((99, 6))])
+    assert attainable(alone, "regression", vectors, alpha=0.04).startswith(
+        "no p can reach 0.04 with 6 samples: the labels can be dealt in only 20 different ways"
+    )
+    beside = read_samples(mask, X, y, "regression", covariates=frame[["age"]])
+    assert attainable(beside, "regression", vectors, alpha=0.04) == ""
+    classes = read_samples(mask, X, y, "binary", covariates=frame[["age"]])
+    assert attainable(classes, "binary", vectors).startswith("no p can reach 0.05 with 3 against 3")
+
+
+def test_times_that_stay_are_counted_by_pair(mask):
+    """A vector with the real times and other events is another one."""
+    X, _, _ = problem(mask, n=20)
+    y = np.column_stack([np.arange(20) + 1.0, np.arange(20) % 2])
+    samples = read_samples(mask, X, y, "survival")
+    vectors = np.tile(samples.numbers, (20, 1, 1))
+    vectors[1:, :, 1] = 1 - vectors[1:, :, 1]
+    assert attainable(samples, "survival", vectors) == ""
+    vectors[7] = samples.numbers
+    assert "and 1 of the 19 label vectors" in attainable(samples, "survival", vectors)
 
 
 # ------------------------------------------------------------------------ the cross-fit

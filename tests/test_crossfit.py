@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
+import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +22,8 @@ from biomask.errors import ArgumentError, DataError, StorageError
 from biomask.inference import assembly, blocks, crossfit, scores, wired
 from biomask.inference.block_trainer import BlockTrainer
 from biomask.inference.blocks import read_arrays, split
-from biomask.inference.checkpoint import digest
+from biomask.inference.checkpoint import digest, study_folder
+from biomask.inference.checks import check_class_weight, check_counts
 from biomask.inference.labels import read_samples
 from biomask.inference.permutation import permute_labels
 from biomask.inference.simulated_masks import decoy_mask
@@ -465,6 +468,78 @@ def test_the_checkpoint_of_another_study_is_refused(binary, change, named, small
     assert caught.value.code == "E-CHECKPOINT"
 
 
+FACTS = {"mask": "d4", "seeds": 2, "subjects": None}
+
+
+def kept(folder) -> set[str]:
+    return {file.name for file in folder.iterdir()}
+
+
+def test_a_checkpoint_is_made_and_found_again(tmp_path):
+    folder = tmp_path / "new" / "blocks"
+    with study_folder(str(folder), FACTS) as found:
+        assert found == folder
+        (folder / "fold00_labels00000.zip").write_text("")
+        (folder / ".x.tmp.zip").write_text("")
+        (folder / ".x.zip").write_text("")
+    note = folder / "study.json"
+    assert note.read_text("utf-8") == ('{\n "mask": "d4",\n "seeds": 2,\n "subjects": null\n}')
+    note.write_text(json.dumps(FACTS))
+    with study_folder(folder, FACTS) as found:
+        assert found == folder
+    assert kept(folder) == {"study.json", "fold00_labels00000.zip", ".x.zip"}
+    assert note.read_text() == json.dumps(FACTS)  # as it was
+
+
+def test_without_a_checkpoint_the_folder_goes():
+    with study_folder(None, FACTS) as folder:
+        assert folder.name.startswith("biomask")
+        assert kept(folder) == set()
+    assert not folder.exists()
+
+
+def test_every_difference_from_the_checkpoint_is_named(tmp_path):
+    here = {"mask": "e5", "seeds": 2, "strata": 3}
+    with study_folder(tmp_path, FACTS | {"n": 1}):
+        pass
+    with pytest.raises(StorageError) as caught, study_folder(tmp_path, here):
+        pass
+    assert caught.value.problem == (
+        "the checkpoint belongs to another study (mask: 'd4' there, 'e5' here; "
+        "strata: None there, 3 here; n: 1 there, None here)"
+    )
+    assert (caught.value.code, caught.value.file) == ("E-CHECKPOINT", str(tmp_path))
+
+
+def test_blocks_of_no_known_study_are_refused(tmp_path):
+    (tmp_path / "fold00_labels00000.zip").write_text("")
+    with pytest.raises(StorageError) as caught, study_folder(tmp_path, FACTS):
+        pass
+    assert caught.value.problem == (
+        "the checkpoint belongs to another study (it has blocks but no study.json)"
+    )
+    assert caught.value.file == str(tmp_path)
+    assert kept(tmp_path) == {"fold00_labels00000.zip"}
+
+
+@pytest.mark.parametrize("content", ["[1, 2]", "{", "7"])
+def test_a_note_that_is_none_is_refused(tmp_path, content):
+    (tmp_path / "study.json").write_text(content)
+    with pytest.raises(StorageError) as caught, study_folder(tmp_path, FACTS):
+        pass
+    assert caught.value.problem.startswith("the checkpoint cannot be read: ")
+    assert caught.value.code == "E-CHECKPOINT"
+    assert caught.value.file == str(tmp_path / "study.json")
+
+
+def test_digests_are_of_the_bytes_and_of_the_names():
+    names = b'["1", "b"]'
+    whole = b"16:" + np.arange(2.0).tobytes() + b"10:" + names + b"4:null"
+    found = digest(np.arange(4.0).reshape(2, 2).T[0] / 2, [1, "b"], None)
+    assert found == hashlib.sha256(whole).hexdigest()
+    assert digest(["a", "b"]) != digest(["a"], ["b"])
+
+
 def test_groups_and_strata_are_not_the_same_labels():
     g = np.array([0, 1, 0, 1])
     assert digest(g, g, None) != digest(g, None, g)
@@ -587,3 +662,41 @@ def test_class_weights_need_classes(weight, task):
     mask, X, y = problem(task)
     with pytest.raises(ArgumentError, match="class_weight must be None, or 'balanced' where"):
         bm.crossfit(mask, X, y, task, class_weight=weight, **CALL)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_classes_may_be_weighted(task):
+    check_class_weight("balanced", task)
+    check_class_weight(None, task)
+    with pytest.raises(ArgumentError):
+        check_class_weight("", task)
+
+
+@pytest.mark.parametrize("task", ["regression", "survival"])
+def test_no_other_task_has_class_weights(task):
+    check_class_weight(None, task)
+    with pytest.raises(ArgumentError) as caught:
+        check_class_weight("balanced", task)
+    assert caught.value.problem == (
+        "class_weight must be None, or 'balanced' where there are classes. Received: "
+        f"class_weight='balanced', task={task!r}"
+    )
+    assert caught.value.code == "E-ARGUMENT"
+
+
+def test_whole_numbers_of_at_least_so_much():
+    check_counts(folds=1, seeds=np.int64(2), epochs=2**32 - 1)
+    check_counts(0, random_state=0)
+    check_counts(3, folds=3)
+
+
+@pytest.mark.parametrize("value", [0, 2**32, True, np.bool_(True), 1.0, "1", None])
+def test_anything_else_is_refused(value):
+    with pytest.raises(ArgumentError) as caught:
+        check_counts(folds=5, seeds=value)
+    assert caught.value.problem == (
+        f"seeds must be a whole number of at least 1. Received: seeds={value!r}"
+    )
+    assert caught.value.code == "E-ARGUMENT"
+    with pytest.raises(ArgumentError, match="folds must be a whole number of at least 3"):
+        check_counts(3, folds=2)

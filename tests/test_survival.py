@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
+import warnings
 
 import keras
 import matplotlib as mpl
@@ -19,7 +21,13 @@ from biomask.inference import losses
 from biomask.inference.crossfit import make_plan
 from biomask.inference.labels import read_samples
 from biomask.inference.simulated_masks import decoy_mask
-from biomask.inference.survival import event_ranks, survival_score
+from biomask.inference.survival import (
+    check_folds,
+    checked_outcome,
+    event_ranks,
+    read_outcome,
+    survival_score,
+)
 from biomask.inference.training import Settings
 from biomask.networks.replicates import per_replicate
 from biomask.networks.survival import CoxLoss, cox_costs
@@ -269,6 +277,113 @@ def test_ranks_are_what_the_partial_likelihood_sees():
         assert slow_loss(*ranks, z, ties) == pytest.approx(expected, rel=1e-12)
     expected = concordance_index(y["time"], -z, y["event"])
     assert concordance_index(ranks[0], -z, ranks[1]) == expected
+
+
+def test_columns_of_an_outcome():
+    table = pd.DataFrame({"event": [1, 0], "time": [3.0, 4]}, index=["a", "b"])
+    found = read_outcome(table)
+    assert list(found) == ["time", "event"]
+    pd.testing.assert_series_equal(found["time"], table["time"])
+    pd.testing.assert_series_equal(found["event"], table["event"])
+    found = read_outcome([[3.0, 1], [4, 0], [5, 1]])
+    assert {name: values.tolist() for name, values in found.items()} == {
+        "time": [3, 4, 5],
+        "event": [1, 0, 1],
+    }
+
+
+@pytest.mark.parametrize(
+    ("y", "problem"),
+    [
+        (
+            pd.DataFrame(np.ones((2, 7)), columns=list("abcdefg")),
+            "y has the columns 'a', 'b', 'c', 'd', 'e' and 2 more, task='survival' needs exactly "
+            "'time' and 'event'",
+        ),
+        (
+            pd.DataFrame({"time": [1], "event": [1], 3: [1]}),
+            "y has the columns 'time', 'event', '3', task='survival' needs exactly 'time' and "
+            "'event'",
+        ),
+        *(
+            (
+                np.ones(shape),
+                f"y has shape {shape}, task='survival' needs a time and an event for each sample",
+            )
+            for shape in [(2,), (2, 1), (4, 3), (2, 2, 2)]
+        ),
+    ],
+)
+def test_other_outcomes_are_refused(y, problem):
+    with pytest.raises(bm.DataError) as caught:
+        read_outcome(y)
+    assert (caught.value.problem, caught.value.code) == (problem, "E-SURVIVAL")
+
+
+def test_a_checked_outcome_is_numbers():
+    y = frame(["0", "2.5"], [False, True], ["a", "b"])
+    expected = frame([0.0, 2.5], [0, 1], ["a", "b"])
+    pd.testing.assert_frame_equal(checked_outcome(y), expected)
+
+
+@pytest.mark.parametrize(
+    ("time", "event", "code", "problem"),
+    [
+        ([1, -1, np.inf, -np.inf, -2], [1] * 5, "E-LABELS",
+         "time is negative or infinite for 4 samples, such as 'b', 'c', 'd' and 1 more"),
+        ([1, 2, 3, 4, 5], [1, 2.5, -1, 3, 4], "E-LABELS",
+         "event is neither 0 nor 1 for 4 samples, such as 'b', 'c', 'd' and 1 more (2.5)"),
+        ([1, 2, 3, 4, 5], [1, 0, 0, 0, 3], "E-LABELS",
+         "event is neither 0 nor 1 for 1 samples, such as 'e' (3)"),
+        ([1, 2, 3, 4, 5], [0] * 5, "E-EVENTS",
+         "no sample has an event (event = 1), so there is nothing to learn"),
+        ([7.5] * 5, [1, 0, 1, 0, 1], "E-LABELS", "time is 7.5 for every sample"),
+    ],
+)  # fmt: skip
+def test_outcomes_that_are_none_are_refused(time, event, code, problem):
+    with pytest.raises(bm.DataError) as caught:
+        checked_outcome(frame(time, event, list("abcde")))
+    assert (caught.value.problem, caught.value.code) == (problem, code)
+
+
+def test_an_outcome_of_text_is_refused():
+    with pytest.raises(bm.DataError, match=r"^time and event must be numbers: co") as caught:
+        checked_outcome(frame(["long", 2], [1, 0]))
+    assert caught.value.code == "E-LABELS"
+
+
+def test_two_events_a_fold_are_the_least():
+    folds = [np.arange(3), np.arange(3, 6)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_folds(np.array([1, 0, 1, 1, 1, 0]), folds)
+        check_folds(np.array([1, 0, 0, 1, 1, 1]), folds)
+    with pytest.raises(bm.DataError) as caught:
+        check_folds(np.array([1, 0, 1, 1, 0, 0]), folds)
+    assert caught.value.problem == "3 events are too few for 2 folds: 2 for each are the least"
+    assert caught.value.code == "E-EVENTS"
+
+
+def test_every_fold_without_an_event_is_named():
+    folds = np.split(np.arange(16), 4)
+
+    def as_deep_as_crossfit(event):
+        def make_plan():
+            check_folds(event, folds)
+
+        make_plan()
+
+    def caller(event):
+        as_deep_as_crossfit(event)
+
+    with pytest.warns(bm.BiomaskWarning) as caught:
+        caller(np.repeat([0, 1, 1, 0], 4))
+    assert str(caught[0].message) == (
+        "no event is held out in fold 1, 4 of 4, which adds nothing to any effect and has no "
+        "score. Use fewer folds or another random_state."
+    )
+    first = inspect.getsourcelines(caller)[1]
+    assert (caught[0].filename, caught[0].lineno) == (__file__, first + 1)
 
 
 def test_score_by_hand():
