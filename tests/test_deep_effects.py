@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -68,7 +70,7 @@ def forward(mask, net, r, unit=None, edge=None):
     `unit` is held at its mean; `edge`, a (source, target) pair of names, reads its source's mean.
     """
     place = {name: k for k, name in enumerate(mask.pathways)}
-    a, h = np.zeros((N, len(place))), np.zeros((N, len(place)))
+    a, h = np.zeros((2, len(net["x"]), len(place)))
     for name, p in place.items():
         a[:, p] = net["b"][r, p]
         for (source, target), w in zip(ends_of(mask), net["w"][:, r], strict=True):
@@ -84,6 +86,7 @@ def forward(mask, net, r, unit=None, edge=None):
     return a, h
 
 
+@functools.cache
 def ends_of(mask):
     """(source, target) of every edge, in the order of the networks' edges."""
     sources, targets, level = deep_effects.unit_positions(mask)
