@@ -31,16 +31,13 @@ def given(kind: str, task: str, beside: bool = False) -> SimpleNamespace:
     names = ("age", "sex") if beside else ()
     settings = Settings(task, n_classes, "tanh", 1, 16, 1e-2, 0.0, 0.0, names)
     trainer = BlockTrainer(mask, settings, R)
-    trainer.load(net["w"], net["b"])
-    head = trainer.model.get_layer(HEAD)
-    old = head.get_weights()  # of a log risk no bias
-    head.set_weights([a.reshape(w.shape) for a, w in zip((net["v"], net["c"]), old, strict=False)])
-    net["c"] = net["c"] if len(old) == 2 else np.zeros((R, 1))
-    covariates = None
+    if task == "survival":  # a log risk has no bias
+        net["c"] = np.zeros_like(net["c"])
+    covariates = rng.normal(size=(N, 2)) if beside else None
+    net["beside"] = rng.normal(size=(R, 2, TASKS[task])) if beside else None
+    put_weights(trainer, net)
     if beside:
-        covariates, weights = rng.normal(size=(N, 2)), rng.normal(size=(R, 2, TASKS[task]))
-        covariate_head(trainer.model).kernel.assign(weights)
-        net["c"] = net["c"][:, None] + np.einsum("nk,rkc->rnc", covariates, weights)
+        net["c"] = net["c"][:, None] + np.einsum("nk,rkc->rnc", covariates, net["beside"])
     net["x_mean"] = training.mean(axis=0)
     whole = {**net, "x": training}
     net["h_mean"] = np.stack([forward(mask, whole, r)[1].mean(axis=0) for r in range(R)])
@@ -53,6 +50,15 @@ def given(kind: str, task: str, beside: bool = False) -> SimpleNamespace:
         mask=mask, net=net, task=task, trainer=trainer, training=training, covariates=covariates,
         a=a, h=h, z=z, reading=reading, held=held,
     )  # fmt: skip
+
+
+def put_weights(trainer: BlockTrainer, net: dict) -> None:
+    trainer.load(net["w"], net["b"])
+    head = trainer.model.get_layer(HEAD)
+    pairs = zip((net["v"], net["c"]), head.get_weights(), strict=False)  # the bias may be missing
+    head.set_weights([values.reshape(old.shape) for values, old in pairs])
+    if net["beside"] is not None:
+        covariate_head(trainer.model).kernel.assign(net["beside"])
 
 
 def added(case) -> np.ndarray:
