@@ -21,9 +21,17 @@ SETS = {"p": ["a", "b"], "q": ["b", "c"], "r": ["d"], "s": ["a", "b", "c", "d", 
 KINDS = {"mask": bm.Mask.from_sets(SETS), "hierarchy": HIER}
 
 
-@functools.cache
 def given(kind: str, task: str, beside: bool = False) -> SimpleNamespace:
-    """A trainer with random weights, and the same networks as plain NumPy parts."""
+    """What is read of a trainer with random weights, and the same networks as NumPy parts."""
+    case = networks_of(kind, task, beside)
+    put_weights(case.trainer, case.net)
+    reading = wired(case.mask, case.settings)
+    held = reading.read(case.trainer, case.net["x"], case.training, case.covariates)
+    return SimpleNamespace(**vars(case), reading=reading, held=held)
+
+
+@functools.cache
+def networks_of(kind: str, task: str, beside: bool) -> SimpleNamespace:
     mask, rng = KINDS[kind], np.random.default_rng(8)
     net = make(mask, task)[0]
     training = rng.normal(size=(40, mask.shape[0])).astype(np.float32)
@@ -35,8 +43,8 @@ def given(kind: str, task: str, beside: bool = False) -> SimpleNamespace:
         net["c"] = np.zeros_like(net["c"])
     covariates = rng.normal(size=(N, 2)) if beside else None
     net["beside"] = rng.normal(size=(R, 2, TASKS[task])) if beside else None
-    put_weights(trainer, net)
     if beside:
+        net["bias"] = net["c"]
         net["c"] = net["c"][:, None] + np.einsum("nk,rkc->rnc", covariates, net["beside"])
     net["x_mean"] = training.mean(axis=0)
     whole = {**net, "x": training}
@@ -44,18 +52,18 @@ def given(kind: str, task: str, beside: bool = False) -> SimpleNamespace:
     pairs = [forward(mask, net, r) for r in range(R)]
     a, h = (np.stack(part, axis=1) for part in zip(*pairs, strict=True))
     z = np.stack([h[:, r] @ net["v"][r] + net["c"][r] for r in range(R)], axis=1)
-    reading = wired(mask, settings)
-    held = reading.read(trainer, net["x"], training, covariates)
     return SimpleNamespace(
-        mask=mask, net=net, task=task, trainer=trainer, training=training, covariates=covariates,
-        a=a, h=h, z=z, reading=reading, held=held,
+        mask=mask, net=net, settings=settings, trainer=trainer, training=training,
+        covariates=covariates, a=a, h=h, z=z,
     )  # fmt: skip
 
 
 def put_weights(trainer: BlockTrainer, net: dict) -> None:
     trainer.load(net["w"], net["b"])
     head = trainer.model.get_layer(HEAD)
-    pairs = zip((net["v"], net["c"]), head.get_weights(), strict=False)  # the bias may be missing
+    pairs = zip(
+        (net["v"], net.get("bias", net["c"])), head.get_weights(), strict=False
+    )  # the bias may be missing
     head.set_weights([values.reshape(old.shape) for values, old in pairs])
     if net["beside"] is not None:
         covariate_head(trainer.model).kernel.assign(net["beside"])
