@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 
+import h5py
 import numpy as np
 import pytest
 from sklearn.preprocessing import StandardScaler
 from test_deep_effects import HIER, brute_force, ends_of, forward
 from test_wired import KINDS, put_weights
 
+import biomask as bm
 from biomask.errors import StorageError
 from biomask.inference import blocks
 from biomask.inference.block_trainer import BlockTrainer
 from biomask.inference.blocks import Block, Plan, Trained
+from biomask.inference.moments import fold_moments
 from biomask.inference.training import Settings
+from biomask.masks.rows import Rows, Store
 from biomask.storage import write_zip
 
 MASK = KINDS["mask"]
@@ -23,11 +27,13 @@ MASK = KINDS["mask"]
 def plan_of(mask=MASK, task="binary", beside=True, n=34) -> Plan:
     """3 label vectors of 2 seeds, in blocks of 2 vectors: the second block has one to fill up."""
     rng = np.random.default_rng(6)
+    X = rng.normal(2, 3, (n, mask.shape[0])).astype(np.float32)
+    X[1::2] += rng.normal(0, 3, mask.shape[0]).astype(np.float32)  # one fold is unlike the other
     vectors = {"binary": rng.integers(0, 2, (3, n)), "regression": rng.normal(size=(3, n))}[task]
     names = ("age", "sex") if beside else ()
     return Plan(
         mask,
-        rng.normal(2, 3, (n, mask.shape[0])).astype(np.float32),
+        X,
         vectors.astype(np.float32),
         rng.normal(50, 9, (n, 2)).astype(np.float32) if beside else None,
         [np.arange(0, n, 2), np.arange(1, n, 2)],
@@ -48,6 +54,8 @@ def test_blocks_fold_by_fold_and_their_files():
     ]  # fmt: skip
     assert Block(12, 345).units_file == "fold12_labels00345_units.zip"
     np.testing.assert_array_equal(plan.labels, plan.vectors[0])
+    with pytest.raises(FrozenInstanceError):
+        plan.random_state = 6
 
 
 def test_how_many_label_vectors_make_a_block(monkeypatch):
@@ -56,6 +64,7 @@ def test_how_many_label_vectors_make_a_block(monkeypatch):
     assert MASK.shape[1] == 4
     assert MASK.n_edges == 10
     assert [count(n, 3, 1, MASK) for n in (1, 3, 4, 5, 8, 9)] == [1, 3, 4, 3, 4, 3]
+    assert count(7, 5, 1, MASK) == 2  # 10 networks, and not 15
     assert count(9, 12, 1, MASK) == count(9, 13, 1, MASK) == 1
     # One label vector takes 3 x 8 x 20 x 4 = 1920 bytes, or 3 x 24 x 10 = 720 of few samples.
     monkeypatch.setattr(blocks, "MEMORY", 3839)
@@ -115,13 +124,26 @@ def test_nothing_is_watched_and_nothing_stands_beside_the_genes():
 
 
 def test_many_rows_are_scaled_as_few():
-    X = np.random.default_rng(0).normal(size=(1300, 2)).astype(np.float32)
+    """Also far from 0, where sums of float32 lose the digits that differ."""
+    X = np.random.default_rng(0).normal([0, 0, 3e5], size=(1300, 3)).astype(np.float32)
     X[7, 0], X[1299, 1] = 1000, -1000
     training = np.arange(100, 1200)
     expected = StandardScaler().fit(X[training].astype(float)).transform(X.astype(float))
     assert np.abs(expected).max() > 10
     found = blocks._scaled(X, training)
     np.testing.assert_allclose(found, expected.clip(-10, 10), rtol=1e-5, atol=1e-6)
+
+
+def test_rows_on_disk_are_scaled_as_those_in_memory(tmp_path):
+    plan = plan_of()
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["X"] = plan.X
+    rows = Rows(Store(str(tmp_path / "x.h5"), "X"), np.arange(34), np.arange(plan.X.shape[1]))
+    on_disk = replace(plan, X=rows, moments=fold_moments(rows, plan.held_out))
+    for fold in (0, 1):
+        found, expected = blocks.split(on_disk, fold), blocks.split(plan, fold)
+        np.testing.assert_allclose(np.asarray(found.X), expected.X, rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(found.fitted, expected.fitted)
 
 
 @pytest.mark.parametrize("several", [False, True])
@@ -294,3 +316,13 @@ def test_a_block_of_permuted_labels_holds_less(monkeypatch):
     Y = np.stack([plan.vectors[k] for k in (2, 2, 0, 0)], axis=1)
     expected = brute_force(MASK, given.on(plan, 0, Y), "binary", [{"unit": p} for p in range(4)])
     np.testing.assert_allclose(arrays["effects"], expected.reshape(2, 2, 4), rtol=1e-3, atol=1e-4)
+
+
+def test_a_pathway_without_genes_is_turned_neither_way(monkeypatch):
+    plan = plan_of(bm.Mask.from_sets({"p": ["a", "b"], "none": [], "q": ["b"]}), beside=False)
+    Given(plan, monkeypatch)
+    arrays, _ = blocks.run_block(plan, Block(0, 0))
+    assert (arrays["turn"][:, 1] == 0).all()
+    assert (arrays["activity"][:, 1] == 0).all()
+    assert (arrays["effects"][:, :, 1] == 0).all()
+    assert (np.abs(arrays["turn"][:, [0, 2]]) == 1).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -341,7 +342,7 @@ def plan_and_samples(mask, data, held_out=None, **changes):
     """30 of the samples, 4 label vectors, 2 seeds, 3 folds unless others are given."""
     X, y = data[0][:30], data[1][:30]
     samples = read_samples(mask, X, y, "autoencoder")
-    settings = Settings("autoencoder", None, "tanh", 1, 16, 1e-2, 0.0, 0.0)
+    settings = Settings("autoencoder", None, "tanh", 1, 16, 1e-2, 0.5, 0.0)
     plan = make_plan(mask, samples._replace(X=samples.X[mask.genes]), settings, 3, 2, 3, 7)
     return replace(plan, **changes, held_out=held_out or plan.held_out), samples
 
@@ -493,11 +494,17 @@ def test_a_block_by_given_networks(small_mask, small_data, monkeypatch):
     assert arrays["steps"].dtype == np.int64
 
 
+@pytest.mark.filterwarnings("error:divide by zero")  # NumPy's
 def test_the_difference_where_a_class_is_empty_or_small():
     activity = np.array([[1.0], [2.0], [4.0]])
     found = standardised_difference(activity, np.array([[0, 0, 0], [1, 1, 1], [0, 0, 1]]))
     assert np.isnan(found[:2, 0]).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isnan(standardised_difference(activity[:2], np.zeros((1, 2)))).all()
     # 4 - 1.5 over the root of (0.25 + 0.25) / 1
     assert found[2, 0] == pytest.approx(2.5 / np.sqrt(0.5))
+    inexact = np.array([[0.1], [0.2], [0.4]])  # less their mean, they sum to -6e-17
+    assert np.isnan(standardised_difference(inexact, np.ones((1, 3)))).all()
     two = standardised_difference(np.array([[1.0], [3.0]]), np.array([[0, 1]]))
     assert two[0, 0] == pytest.approx(2 / np.sqrt(1e-12 * 2))  # nothing varies within

@@ -173,6 +173,16 @@ def test_the_direction_of_a_unit_of_a_hierarchy(task):
     np.testing.assert_allclose(found, expected.reshape(found.shape), rtol=1e-3, atol=1e-4)
 
 
+def test_the_direction_of_one_of_two_classes():
+    rng = np.random.default_rng(0)
+    added, reference, y = rng.normal(size=(9, 2, 3)), rng.normal(size=(9, 3)), np.arange(9) % 2
+    found = module._direction(added, 1, 2, y, "multiclass", reference)
+    for r, p in np.ndindex(2, 3):
+        turn = np.sign(np.cov(added[:, r, p], reference[:, p])[0, 1])
+        change = added[y == 1, r, p].mean() - added[y == 0, r, p].mean()
+        assert found[r, p] == pytest.approx(turn * change, rel=1e-4)
+
+
 def test_the_direction_of_a_unit_of_a_mask():
     """Class 1 less class 0 of the unit, turned to rise with its genes, in units of the outcome."""
     case = given("mask", "binary")
@@ -199,7 +209,7 @@ def test_the_way_in_which_a_unit_moves_the_outcome(task):
 def test_edges_as_if_every_source_rose_with_its_genes():
     """Those of a unit that falls with its genes are turned; genes rise with themselves."""
     case, rng = given("hierarchy", "binary"), np.random.default_rng(2)
-    edges, turn = rng.normal(size=case.held.edges.shape), rng.choice([-1, 1], (R, 7))
+    edges, turn = rng.normal(size=case.held.edges.shape), rng.choice([-1, 0, 1], (R, 7))
     before = edges.copy()
     found = case.reading.towards_genes(edges, turn)
     turns = pd.DataFrame(turn.T, HIER.pathways)
