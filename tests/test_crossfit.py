@@ -816,3 +816,76 @@ def test_other_arguments_that_make_no_sense(given, message):
     mask, X, y = problem()
     with pytest.raises(ArgumentError, match=message):
         bm.crossfit(mask, X, y, **{**CALL, **given})
+
+
+@pytest.fixture
+def untrained(monkeypatch):
+    """Networks stay as their seeds start them."""
+
+    def fit(self, fitted, watched, seeds, order_seed):
+        self.restart(seeds)
+        return np.ones(self.n_networks, int)
+
+    monkeypatch.setattr(BlockTrainer, "fit", fit)
+
+
+@pytest.mark.parametrize("level", [1.0, -1.0])  # every pathway is selected, or none
+def test_tables_of_untrained_networks_in_the_order_given(level, untrained, monkeypatch, capsys):
+    monkeypatch.setattr(assembly, "LEVEL", level)
+    samples, _ = pieces()
+    mask = bm.Mask.from_sets({"q": ["b", "c"], "p": ["a", "b"]}, genes=["c", "a", "b"])
+    X, y = samples.X.iloc[::-1], samples.y
+    call = {"folds": 2, "seeds": 1, "permutations": 1, "epochs": 1}
+    study = bm.crossfit(mask, X, y, **call)
+    said = capsys.readouterr().err
+    assert "networks: 100%" in said
+    assert ("edges: 100%" in said) == (level > 0)
+    assert "2/2" in said
+    assert "block" in said
+    assert study.mask is mask
+    assert study.pathways.index.tolist() == ["q", "p"]
+    assert study.activity.index.tolist() == X.index.tolist()
+    pairs = list(zip(study.edges["gene"], study.edges["pathway"], strict=True))
+    assert pairs == ([("c", "q"), ("b", "q"), ("a", "p"), ("b", "p")] if level > 0 else [])
+    capsys.readouterr()
+    turned = bm.crossfit(mask, X[["b", "c", "a"]], y, **call, progress=False)
+    assert capsys.readouterr().err == ""
+    pd.testing.assert_frame_equal(study.pathways, turned.pathways)
+    pd.testing.assert_frame_equal(study.edges, turned.edges)
+
+
+def test_tables_of_untrained_autoencoders(untrained):
+    samples, _ = pieces()
+    mask = bm.Mask.from_sets({"q": ["b", "c"], "p": ["a", "b"]})
+    call = {"folds": 2, "seeds": 1, "permutations": 1, "epochs": 1, "progress": False}
+    study = bm.crossfit(mask, samples.X, samples.y, "autoencoder", **call)
+    assert study.pathways.index.equals(mask.pathways)
+    assert list(study.scores) == ["fold", "seed", "squared_error", "r2"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"outputs": "some"},
+        {"class_weight": "equal"},
+        {"activation": "step"},
+        {"task": "autoencoder"},
+        {"epochs": 0},
+        {"permutations": -1},
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_a_folder_is_made(given, tmp_path):
+    sets = bm.Mask.from_sets({"child": ["a", "b"], "parent": ["a", "b", "c"]})
+    hier = bm.Hierarchy.from_sets(sets, pd.DataFrame({"child": ["child"], "parent": ["parent"]}))
+    samples, _ = pieces()
+    with pytest.raises(ArgumentError):
+        bm.crossfit(hier, samples.X, samples.y, checkpoint=tmp_path / "blocks", **given)
+    assert not (tmp_path / "blocks").exists()
+
+
+def test_a_hierarchy_is_sorted_at_every_level():
+    sets = bm.Mask.from_sets({"z": ["b", "c"], "y": ["a", "b"], "all": ["c", "b", "a"]})
+    relations = pd.DataFrame({"child": ["z", "y"], "parent": ["all", "all"]})
+    found = crossfit._sorted(bm.Hierarchy.from_sets(sets, relations))
+    assert found.genes.tolist() == ["a", "b", "c"]
+    assert found.pathways.tolist() == ["y", "z", "all"]
