@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 from disk_case import on_disk
 from reference_network import Network, train
 from scipy import special, stats
@@ -335,6 +336,108 @@ def test_every_network_of_a_stack_equals_the_network_trained_alone(task, monkeyp
             expected = network.output(network.hidden(X.astype(float)))
             np.testing.assert_allclose(outputs[:, k, m], expected, atol=1e-4)
     assert len(set(steps)) > 1, "all stop together: early stopping was not put to the test"
+
+
+def small_stack(n_classes=None, **changes) -> tuple[StackTrainer, list[bm.Mask]]:
+    """2 seeds on each of 3 masks of 5 genes x 4 pathways, which have 6, 7 and 8 edges."""
+    rng = np.random.default_rng(0)
+    masks = []
+    for n_edges in (6, 7, 8):
+        dense = rng.permutation(np.repeat([1, 0], [n_edges, 20 - n_edges])).reshape(5, 4)
+        masks.append(bm.Mask.from_dense(pd.DataFrame(dense, list("abcde"), list("pqrs"))))
+    task = "multiclass" if n_classes else "binary"
+    settings = Settings(task, n_classes, "tanh", 1, 16, 0.01, 0.5, 0.1)
+    return StackTrainer(masks, settings._replace(**changes), 2), masks
+
+
+@pytest.mark.filterwarnings("ignore:.*no gene")
+@pytest.mark.parametrize("n_classes", [None, 3])
+def test_the_outputs_of_a_stack_are_those_of_each_network_alone(n_classes):
+    """300 samples, of which 128 go together, without dropout."""
+    stack, masks = small_stack(n_classes)
+    rng = np.random.default_rng(1)
+    X, C = rng.normal(size=(300, 5)).astype(np.float32), n_classes or 1
+    edges, unit_bias = rng.normal(size=(21, 2)), rng.normal(size=(2, 12))
+    head, bias = rng.normal(size=(2, 3, 4, C)), rng.normal(size=(2, 3, C))
+    values = edges, unit_bias, head, bias
+    shapes = [(21, 2), (2, 12), (2, 3, 4, C), (2, 3, C)]
+    if not n_classes:
+        shapes = [(21, 2), (2, 12), (2, 3, 4), (2, 3)]
+    assert [tuple(v.shape) for v in stack.model.trainable_variables] == shapes
+    for variable, value in zip(stack.model.trainable_variables, values, strict=True):
+        variable.assign(value.reshape(variable.shape))
+    found = stack.outputs(X)
+    assert found.shape == (300, 2, 3, C)
+    predicted = stack.model.predict(X, verbose=0)
+    flags = np.arange(6) % 4 == 1  # networks 1 and 5: of seed 0 on mask 1, of seed 1 on mask 2
+    shown = [np.broadcast_to(stack.flags(v, tf.constant(flags)), v.shape)
+             for v in stack.model.trainable_variables]  # fmt: skip
+    first = 0
+    for m, mask in enumerate(masks):
+        rows, cols = mask.edge_index
+        part = slice(first, first + mask.n_edges)
+        first = part.stop
+        for k in range(2):
+            kernel = np.zeros((5, 4))
+            kernel[rows, cols] = edges[part, k]
+            units = slice(4 * m, 4 * m + 4)
+            z = np.tanh(X @ kernel + unit_bias[k, units]) @ head[k, m] + bias[k, m]
+            np.testing.assert_allclose(found[:, k, m], z, rtol=1e-4, atol=1e-4)
+            p = special.softmax(z, axis=1) if n_classes else special.expit(z[:, 0])
+            np.testing.assert_allclose(predicted[:, k * 3 + m], p, rtol=1e-3, atol=1e-5)
+            for flag in (shown[0][part, k], shown[1][k, units], shown[2][k, m], shown[3][k, m]):
+                assert np.unique(flag).tolist() == [flags[k * 3 + m]]
+    expected = 0.1 * ((edges**2).sum() + (head**2).sum())
+    assert float(sum(stack.model.losses)) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:.*no gene")
+def test_the_settings_of_a_stack():
+    stack, _ = small_stack(l2=0.0, activation="relu", learning_rate=0.03)
+    assert stack.model.losses == []
+    assert float(stack.model.optimizer.learning_rate) == pytest.approx(0.03)
+    assert stack.n_networks == 6
+    assert stack.model.output_shape == (None, 6)
+    rates = [layer.rate for layer in stack.model.layers if hasattr(layer, "rate")]
+    assert rates == [0.5]
+    X, out = np.ones((1, 5)), []
+    for task in ("regression", "binary"):
+        stack, _ = small_stack(task=task, activation="relu")
+        stack.restart([1, 2])
+        stack._layer.bias.assign(-100 * np.ones((2, 12)))  # relu: nothing is left of a unit
+        stack._head.bias.assign(np.full((2, 3), -2.0))
+        out.append(stack.model.predict(X, verbose=0)[0])
+    np.testing.assert_allclose(out[0], [-2] * 6, rtol=1e-5)
+    np.testing.assert_allclose(out[1], [1 / (1 + np.exp(2))] * 6, rtol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:.*no gene")
+@pytest.mark.parametrize("n_classes", [None, 3])
+def test_a_stack_starts_as_its_seeds_say(n_classes):
+    stack, masks = small_stack(n_classes)
+    fitted = np.ones((6, 5), np.float32), np.tile([[0], [1]], (3, 6))
+    stack.fit(fitted, fitted, [4, 5], 1)  # moves all weights, and the optimizer
+    stack.restart([7, 8])
+    edges, first = stack._layer.kernel.numpy(), 0
+    for mask in masks:
+        for k, seed in enumerate((7, 8)):
+            alone = bm.build_model(mask, kernel_initializer=training.START, seed=seed)
+            part = edges[first : first + mask.n_edges, k]
+            np.testing.assert_allclose(part, alone.get_weights()[0], rtol=1e-6)
+        first += mask.n_edges
+    head = stack._head.kernel.numpy()
+    limit = np.sqrt(6 / (4 + (n_classes or 1)))  # Glorot: 4 pathways in, so many outputs out
+    assert 0.8 * limit < head.max() <= limit
+    assert -limit <= head.min() < -0.8 * limit
+    assert len(np.unique(head)) == head.size
+    assert (stack._layer.bias.numpy() == 0).all()
+    assert (stack._head.bias.numpy() == 0).all()
+    rate, *state = sorted(stack.model.optimizer.variables, key=lambda v: v.name != "learning_rate")
+    assert float(rate) == pytest.approx(0.01)
+    assert state
+    assert all((np.asarray(v) == 0).all() for v in state)
+    stack.restart([8, 7])
+    np.testing.assert_array_equal(stack._head.kernel.numpy(), head[::-1])
 
 
 def test_stacked_masks_stand_side_by_side_and_warn_no_second_time():

@@ -6,12 +6,15 @@ import hashlib
 import inspect
 import json
 import shutil
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 from joblib.externals.loky import get_reusable_executor
 from reference_network import Network
 from sklearn import metrics
@@ -24,6 +27,7 @@ from biomask.inference.block_trainer import BlockTrainer
 from biomask.inference.blocks import read_arrays, split
 from biomask.inference.checkpoint import digest, study_folder
 from biomask.inference.checks import check_class_weight, check_counts
+from biomask.inference.folds import outer_folds
 from biomask.inference.labels import read_samples
 from biomask.inference.permutation import permute_labels
 from biomask.inference.simulated_masks import decoy_mask
@@ -700,3 +704,303 @@ def test_anything_else_is_refused(value):
     assert caught.value.code == "E-ARGUMENT"
     with pytest.raises(ArgumentError, match="folds must be a whole number of at least 3"):
         check_counts(3, folds=2)
+
+
+# ---------------------------------------------------------------------------- piece by piece
+
+
+def test_the_defaults_are_those_documented():
+    parameters = inspect.signature(bm.crossfit).parameters.values()
+    found = {p.name: p.default for p in parameters if p.default is not p.empty}
+    assert found == {
+        "task": "binary", "groups": None, "strata": None, "folds": 5, "seeds": 5,
+        "permutations": 199, "epochs": 50, "batch_size": 64, "learning_rate": 1e-3,
+        "dropout": 0.5, "l2": 1e-3, "random_state": 0, "n_jobs": None, "checkpoint": None,
+        "progress": True, "activation": "tanh", "covariates": None, "class_weight": None,
+        "outputs": "all",
+    }  # fmt: skip
+    assert found["progress"] is True
+
+
+def pieces(task="binary", seeds=2, permutations=3, **given):
+    """(samples, plan) of 40 samples, half of them held out at a time; no subject is parted."""
+    mask, rng = bm.Mask.from_sets({"q": ["b", "c"], "p": ["a", "b"]}), np.random.default_rng(0)
+    names = [f"s{k:02d}" for k in range(40)]
+    X = pd.DataFrame(rng.normal(size=(40, 3)), names, ["c", "a", "b"])
+    y = np.repeat(rng.permutation(np.repeat(["no", "yes"], 10)), 2)
+    y = pd.Series(y, names, name="answer")
+    if task == "survival":
+        y = pd.DataFrame({"time": rng.permutation(40) + 1.0, "event": np.arange(40) % 2}, names)
+    samples = read_samples(mask, X, y, task, **given)
+    samples = samples._replace(X=samples.X[mask.genes])
+    beside = () if samples.covariates is None else tuple(samples.covariates)
+    settings = Settings(task, None, "tanh", 7, 16, 0.02, 0.1, 0.3, beside)
+    return samples, crossfit.make_plan(mask, samples, settings, 2, seeds, permutations, 6)
+
+
+def test_a_plan_of_all_that_is_random():
+    age = pd.DataFrame({"age": np.arange(40) // 2 % 7.0}, [f"s{k:02d}" for k in range(40)])
+    groups = pd.Series(np.arange(40) // 2, age.index)
+    samples, plan = pieces(covariates=age, groups=groups)
+    assert plan.seeds == [6000, 6001]
+    assert plan.random_state == 6
+    assert plan.X.dtype == plan.covariates.dtype == np.float32
+    np.testing.assert_allclose(plan.X, samples.X, rtol=1e-6)
+    np.testing.assert_array_equal(plan.covariates[:, 0], age["age"])
+    np.testing.assert_array_equal(plan.labels, samples.numbers)
+    assert plan.vectors.shape == (4, 40)
+    assert plan.labels_a_block == 4
+    assert sorted(np.concatenate(plan.held_out)) == list(range(40))
+    assert not set(plan.groups[plan.held_out[0]]) & set(plan.groups[plan.held_out[1]])
+    assert plan.watched == 0.0
+    assert plan.moments is None
+    assert pieces()[1].covariates is None
+
+
+@pytest.mark.parametrize(
+    ("task", "least", "watched"),
+    [("binary", 3, 0.15), ("binary", 4, 0.0), ("survival", 1, 0.15), ("survival", 2, 0.0)],
+)
+def test_samples_are_watched_where_enough_tell_a_loss(task, least, watched, monkeypatch):
+    """15 % of 20 training samples are 3; of survival half have an event, which makes 1.5."""
+    monkeypatch.setattr(blocks, "MIN_WATCHED", least)
+    assert pieces(task)[1].watched == watched
+
+
+def test_blocks_are_of_the_largest_fold_and_of_all_labels_where_they_change_no_network(monkeypatch):
+    monkeypatch.setattr(blocks, "MAX_REPLICATES", 4)
+    assert pieces()[1].labels_a_block == 2
+    assert pieces("autoencoder")[1].labels_a_block == 4
+    monkeypatch.setattr(blocks, "MAX_REPLICATES", 256)
+    monkeypatch.setattr(blocks, "MEMORY", 8 * 20 * 2 * 2 * 2)  # held out x pathways x seeds, twice
+    assert pieces()[1].labels_a_block == 2
+
+
+def test_folds_that_lack_a_class_or_an_event_are_told_of():
+    mask = bm.Mask.from_sets({"p": ["a", "b"]})
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(12, 2)), columns=["a", "b"])
+    settings = Settings("binary", None, "tanh", 1, 16, 1e-3, 0.0, 0.0)
+    rare = np.isin(np.arange(12), outer_folds(12, 2, 0, None, None)[0][:2])
+    samples = read_samples(mask, X, rare, "binary")
+    with pytest.warns(
+        bm.errors.BiomaskWarning, match="no sample of class 'True' in fold 2 is held out"
+    ):
+        crossfit.make_plan(mask, samples, settings, 2, 1, 0, 0)
+    y = np.stack([np.arange(12) + 1, rare], axis=1)
+    samples = read_samples(mask, X, y, "survival")
+    with pytest.raises(DataError, match="event"):
+        crossfit.make_plan(mask, samples, settings._replace(task="survival"), 2, 1, 0, 0)
+
+
+def test_the_facts_are_all_that_a_result_depends_on():
+    names = [f"s{k:02d}" for k in range(40)]
+    age = pd.DataFrame({"age": np.arange(40) // 2 % 7.0}, names)
+    groups = pd.Series(np.arange(40) // 2, names)
+    strata = pd.Series(np.arange(40) // 20, names)
+    samples, plan = pieces(covariates=age, groups=groups, strata=strata)
+    facts = crossfit._facts(plan, samples, plan.mask)
+    assert facts == {
+        "biomask": bm.__version__,
+        "versions": {m.__name__: m.__version__ for m in (keras, np, tf)},
+        "mask": plan.mask.digest,
+        "data": digest(samples.X.to_numpy(np.float32), names),
+        "labels": digest(samples.numbers, samples.y, groups.to_numpy(), strata.to_numpy()),
+        "classes": ["no", "yes"],
+        "outcome": "answer",
+        "task": "binary",
+        "n_classes": None,
+        "activation": "tanh",
+        "epochs": 7,
+        "batch_size": 16,
+        "learning_rate": 0.02,
+        "dropout": 0.1,
+        "l2": 0.3,
+        "class_weight": None,
+        "outputs": "all",
+        "covariates": ["age"],
+        "covariate_values": digest(age.to_numpy(np.float32)),
+        "folds": 2,
+        "seeds": 2,
+        "permutations": 3,
+        "labels_a_block": 4,
+        "watched": 0.0,
+        "random_state": 6,
+        "samples": 40,
+        "genes": 3,
+        "subjects": 20,
+        "strata": 2,
+        "attainable": facts["attainable"],
+    }
+    assert facts["attainable"].startswith("no p can reach 0.05")  # with 3 permutations
+    json.dumps(facts)
+    samples, plan = pieces()
+    facts = crossfit._facts(plan, samples, plan.mask)
+    assert facts["covariate_values"] is facts["subjects"] is facts["strata"] is None
+
+
+def trained(plan, block) -> blocks.Trained:
+    """Numbers in place of trained networks."""
+    rng = np.random.default_rng([block.fold, block.first])
+    n_edges, n_pathways = plan.mask.n_edges, plan.mask.shape[1]
+    arrays = {
+        "head": rng.normal(size=(4, n_pathways, 1)),
+        "outputs": rng.normal(size=(20, 4, 1)),
+        "turn": rng.normal(size=(2, n_pathways)),
+        "orientation": rng.normal(size=(2, n_pathways)),
+    }
+    units = {"edges": rng.normal(size=(n_edges, 4)), "unit_bias": rng.normal(size=(4, n_pathways))}
+    return blocks.Trained(arrays, units)
+
+
+def test_only_blocks_that_are_not_there_are_trained(tmp_path, monkeypatch):
+    monkeypatch.setattr(blocks, "MAX_REPLICATES", 4)
+    plan, seen = pieces()[1], []
+
+    def run(plan, block):
+        seen.append(block)
+        return trained(plan, block)
+
+    first, *others = plan.blocks
+    assert len(others) == 3
+    trained(plan, first).write(first, tmp_path)
+    crossfit._run(run, plan, tmp_path, 1, False)
+    assert seen == others
+    assert all((tmp_path / block.units_file).exists() for block in plan.blocks)
+
+
+def test_the_sums_of_edges_are_put_together(tmp_path, monkeypatch):
+    """Over folds, and label vector by label vector; the last block is filled up."""
+    monkeypatch.setattr(blocks, "MAX_REPLICATES", 4)
+    plan = pieces(permutations=2)[1]
+    assert plan.blocks == [(0, 0), (0, 2), (1, 0), (1, 2)]
+    rng, sums = np.random.default_rng(0), {}
+    for block in plan.blocks:
+        trained(plan, block).write(block, tmp_path)
+        sums[block] = rng.normal(size=(2, 3))
+
+    def edge_block(plan, block, networks, edges):
+        assert edges.tolist() == [0, 2, 3]
+        np.testing.assert_array_equal(networks["edges"], trained(plan, block).units["edges"])
+        return sums[block]
+
+    monkeypatch.setattr(crossfit, "edge_block", edge_block)
+    found = crossfit._edge_effects(plan, tmp_path, np.array([0, 2, 3]), 1, False)
+    both = [sums[0, first] + sums[1, first] for first in (0, 2)]
+    np.testing.assert_allclose(found, np.vstack([both[0], both[1][:1]]) / 40)
+
+
+def test_units_of_the_real_labels_alone_are_read_for_signs(tmp_path, monkeypatch):
+    monkeypatch.setattr(blocks, "MAX_REPLICATES", 4)
+    plan = pieces()[1]
+    made = [trained(plan, block) for block in plan.blocks]
+    for block, part in zip(plan.blocks, made, strict=True):
+        part.write(block, tmp_path)
+    asked = np.array([1, 3])
+    found = crossfit._real_units(plan, tmp_path, asked, [part.arrays for part in made])
+    assert len(found) == 2
+    for part, of_fold in zip(found, (made[0], made[2]), strict=True):
+        np.testing.assert_array_equal(part["edges"], of_fold.units["edges"][asked, :2])
+        np.testing.assert_array_equal(part["orientation"], of_fold.arrays["orientation"])
+
+
+def test_masks_are_sorted_by_name_without_a_second_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mask = bm.Mask.from_dense(pd.DataFrame([[1, 1], [1, 1]], ["b", "a"], ["q", "p"]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = crossfit._sorted(mask)
+    assert found.genes.tolist() == ["a", "b"]
+    assert found.pathways.tolist() == ["p", "q"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"folds": 2.0}, "folds must be a whole number of at least 1"),
+        ({"epochs": 0}, "epochs must be a whole number of at least 1"),
+        ({"batch_size": 1.5}, "batch_size must be a whole number"),
+        ({"random_state": 0.5}, "random_state must be a whole number of at least 0"),
+        ({"outputs": "some"}, "outputs"),
+    ],
+)
+def test_other_arguments_that_make_no_sense(given, message):
+    mask, X, y = problem()
+    with pytest.raises(ArgumentError, match=message):
+        bm.crossfit(mask, X, y, **{**CALL, **given})
+
+
+@pytest.fixture
+def untrained(monkeypatch):
+    """Networks stay as their seeds start them."""
+
+    def fit(self, fitted, watched, seeds, order_seed):
+        self.restart(seeds)
+        return np.ones(self.n_networks, int)
+
+    monkeypatch.setattr(BlockTrainer, "fit", fit)
+
+
+@pytest.mark.parametrize("level", [1.0, -1.0])  # every pathway is selected, or none
+def test_tables_of_untrained_networks_in_the_order_given(level, untrained, monkeypatch, capsys):
+    monkeypatch.setattr(assembly, "LEVEL", level)
+    samples, _ = pieces()
+    mask = bm.Mask.from_sets({"q": ["b", "c"], "p": ["a", "b"]}, genes=["c", "a", "b"])
+    X, y = samples.X.iloc[::-1], samples.y
+    call = {"folds": 2, "seeds": 1, "permutations": 1, "epochs": 1}
+    study = bm.crossfit(mask, X, y, **call)
+    said = capsys.readouterr().err
+    assert "networks: 100%" in said
+    assert ("edges: 100%" in said) == (level > 0)
+    assert "2/2" in said
+    assert "block" in said.split("edges:")[-1]
+    assert study.mask is mask
+    assert study.pathways.index.tolist() == ["q", "p"]
+    assert study.activity.index.tolist() == X.index.tolist()
+    pairs = list(zip(study.edges["gene"], study.edges["pathway"], strict=True))
+    assert pairs == ([("c", "q"), ("b", "q"), ("a", "p"), ("b", "p")] if level > 0 else [])
+    capsys.readouterr()
+    turned = bm.crossfit(mask, X[["b", "c", "a"]], y, **call, progress=False)
+    assert capsys.readouterr().err == ""
+    pd.testing.assert_frame_equal(study.pathways, turned.pathways)
+    pd.testing.assert_frame_equal(study.edges, turned.edges)
+    in_order = mask.select(["a", "b", "c"], ["p", "q"])
+    turned = bm.crossfit(in_order, X, y, **call, progress=False)
+    pd.testing.assert_frame_equal(study.pathways, turned.pathways.loc[["q", "p"]])
+
+
+def test_tables_of_untrained_autoencoders(untrained):
+    samples, _ = pieces()
+    mask = bm.Mask.from_sets({"q": ["b", "c"], "p": ["a", "b"]})
+    call = {"folds": 2, "seeds": 1, "permutations": 1, "epochs": 1, "progress": False}
+    study = bm.crossfit(mask, samples.X, samples.y, "autoencoder", **call)
+    assert study.pathways.index.equals(mask.pathways)
+    assert list(study.scores) == ["fold", "seed", "squared_error", "r2"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"outputs": "some"},
+        {"class_weight": "equal"},
+        {"activation": "step"},
+        {"task": "autoencoder"},
+        {"epochs": 0},
+        {"permutations": -1},
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_a_folder_is_made(given, tmp_path):
+    sets = bm.Mask.from_sets({"child": ["a", "b"], "parent": ["a", "b", "c"]})
+    hier = bm.Hierarchy.from_sets(sets, pd.DataFrame({"child": ["child"], "parent": ["parent"]}))
+    samples, _ = pieces()
+    with pytest.raises(ArgumentError):
+        bm.crossfit(hier, samples.X, samples.y, checkpoint=tmp_path / "blocks", **given)
+    assert not (tmp_path / "blocks").exists()
+
+
+def test_a_hierarchy_is_sorted_at_every_level():
+    sets = bm.Mask.from_sets({"z": ["b", "c"], "y": ["a", "b"], "all": ["c", "b", "a"]})
+    relations = pd.DataFrame({"child": ["z", "y"], "parent": ["all", "all"]})
+    found = crossfit._sorted(bm.Hierarchy.from_sets(sets, relations))
+    assert found.genes.tolist() == ["a", "b", "c"]
+    assert found.pathways.tolist() == ["y", "z", "all"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from itertools import islice
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -68,7 +71,7 @@ def forward(mask, net, r, unit=None, edge=None):
     `unit` is held at its mean; `edge`, a (source, target) pair of names, reads its source's mean.
     """
     place = {name: k for k, name in enumerate(mask.pathways)}
-    a, h = np.zeros((N, len(place))), np.zeros((N, len(place)))
+    a, h = np.zeros((2, len(net["x"]), len(place)))
     for name, p in place.items():
         a[:, p] = net["b"][r, p]
         for (source, target), w in zip(ends_of(mask), net["w"][:, r], strict=True):
@@ -84,6 +87,7 @@ def forward(mask, net, r, unit=None, edge=None):
     return a, h
 
 
+@functools.cache
 def ends_of(mask):
     """(source, target) of every edge, in the order of the networks' edges."""
     sources, targets, level = deep_effects.unit_positions(mask)
@@ -99,15 +103,15 @@ def loss_of(net, r, h, task):
     if task == "binary":
         return np.logaddexp(0, z[:, 0]) - y * z[:, 0]
     if task == "multiclass":
-        return np.log(np.exp(z).sum(axis=1)) - z[np.arange(N), y]
+        return np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(y)), y]
     time, event = y.T
     risk = [np.exp(z[time >= t, 0]).sum() for t in time]
     return event * (np.log(risk) - z[:, 0])
 
 
 def brute_force(mask, net, task, removals):
-    total = np.zeros((R, len(removals)))
-    for r in range(R):
+    total = np.zeros((len(net["b"]), len(removals)))
+    for r in range(len(total)):
         full = loss_of(net, r, forward(mask, net, r)[1], task).sum()
         for k, removal in enumerate(removals):
             total[r, k] = loss_of(net, r, forward(mask, net, r, **removal)[1], task).sum() - full
@@ -133,6 +137,22 @@ def test_paths_by_hand():
     assert len(found.removal) == len(pairs)
 
 
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [
+        (6, [(0, 2), (2, 5), (5, 7)]),  # 3 + 3, 2 + 2 + 1 and not another 2, 2 + 1
+        (5, [(0, 1), (1, 3), (3, 6), (6, 7)]),
+        (2, [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 7)]),  # at least one
+        (99, [(0, 7)]),
+    ],
+)
+def test_removals_go_together_as_far_as_they_reach_few_units(limit, expected):
+    order = ["a", "b", "c", "top (own genes)", "e", "ab", "top"]  # reach 3, 3, 2, 2, 1, 2, 1 units
+    starts = HIER.pathways.get_indexer(order)
+    parts = islice(deep_effects._parts(wiring_of(HIER), starts, limit), 9)
+    assert [(part.start, part.stop) for part in parts] == expected
+
+
 @pytest.mark.parametrize("block", [1, 1 << 16])
 @pytest.mark.parametrize("task", TASKS)
 def test_unit_ablation_equals_the_network_run_again(task, block, monkeypatch):
@@ -156,6 +176,16 @@ def test_edge_ablation_equals_the_network_run_again(task, monkeypatch):
     got = deep_effects.edge_ablation(
         networks, wiring, asked, net["x"], net["x_mean"], net["y"], task
     )
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("place", [0, -1])
+def test_one_edge_alone_from_a_gene_or_from_a_unit(place):
+    net, networks, wiring = make(HIER, "regression")
+    edge = np.arange(HIER.n_edges)[[place]]
+    expected = brute_force(HIER, net, "regression", [{"edge": ends_of(HIER)[place]}])
+    parts = net["x"], net["x_mean"], net["y"], "regression"
+    got = deep_effects.edge_ablation(networks, wiring, edge, *parts)
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
 
 

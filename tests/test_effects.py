@@ -7,7 +7,7 @@ import pytest
 
 import biomask as bm
 from biomask.inference import activations as activations_of
-from biomask.inference import effects, losses
+from biomask.inference import edge_effects, effects, losses
 from biomask.inference.edge_effects import FUSED, fused_edge_ablation
 
 N, R, P, G = 23, 3, 4, 6
@@ -122,6 +122,46 @@ def test_edge_ablation_equals_the_rebuilt_network(task, block, monkeypatch):
     np.testing.assert_allclose(got, expected, rtol=2e-5, atol=2e-5)
     if task in FUSED:
         np.testing.assert_allclose(fused_edge_ablation(*arguments), got, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("scale", [1.0, 3000.0])  # at the second, exp() leaves float32
+@pytest.mark.parametrize("task", FUSED)
+def test_the_compiled_loop_takes_a_few_samples_and_edges_at_a_time(task, scale, monkeypatch):
+    """23 samples in pieces of 8, and 7 edges in pieces of 3: the last are filled up."""
+    monkeypatch.setattr(edge_effects, "ROWS", 8)
+    monkeypatch.setattr(edge_effects, "CHUNK", 3)
+    net = make_network(task, scale=scale)
+    net["v"][1] /= scale  # one network in which nothing is large
+    asked = [6, 0, 2, 1, 3, 5, 4]
+    a, h = activations(net)
+    outputs = effects.linear_output(h, net["v"], net["c"])
+    edges = tuple(index[asked] for index in net["edges"])
+    arguments = (
+        a, net["x"], net["x_mean"], net["w"][asked], edges, net["v"], outputs, net["y"], task,
+        "tanh",
+    )  # fmt: skip
+    if scale == 1:  # no network is done again
+        monkeypatch.setattr(edge_effects, "edge_ablation", None)
+    got, expected = fused_edge_ablation(*arguments), effects.edge_ablation(*arguments)
+    assert got.dtype == np.float64
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_compiled_loop_knows_other_activations():
+    net = make_network("binary")
+    pairs = [loop_hidden(net, r, act=lambda a: max(a, 0.0)) for r in range(R)]
+    a, h = (np.stack(part, 1) for part in zip(*pairs, strict=True))
+    outputs = effects.linear_output(h, net["v"], net["c"])
+    expected = np.zeros((R, 7))
+    for r, e in np.ndindex(R, 7):
+        less = loop_hidden(net, r, without_edge=e, act=lambda a: max(a, 0.0))[1]
+        change = loop_loss(net, r, less, "binary") - loop_loss(net, r, pairs[r][1], "binary")
+        expected[r, e] = change.sum()
+    got = fused_edge_ablation(
+        a, net["x"], net["x_mean"], net["w"], net["edges"], net["v"], outputs, net["y"], "binary",
+        "relu",
+    )  # fmt: skip
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_a_number_by_hand():

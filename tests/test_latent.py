@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import replace
 from types import SimpleNamespace
 
 import matplotlib as mpl
@@ -17,10 +19,14 @@ from sklearn.preprocessing import StandardScaler
 import biomask as bm
 from biomask.inference import latent
 from biomask.inference.block_trainer import BlockTrainer
+from biomask.inference.blocks import Block, block_seed
+from biomask.inference.crossfit import _facts, make_plan
+from biomask.inference.labels import read_samples
 from biomask.inference.latent import standardised_difference
 from biomask.inference.permutation import permute_labels
 from biomask.inference.significance import p_values
 from biomask.inference.simulated_masks import decoy_mask
+from biomask.inference.training import Settings
 from biomask.networks.extraction import take_replicate
 
 CALL = {
@@ -327,3 +333,178 @@ def test_covariates_are_refused(small_mask, small_data):
 def test_models_are_not_compared(small_mask, small_data):
     with pytest.raises(bm.ArgumentError, match="compares predictions of y"):
         bm.compare_models(small_mask, *small_data, "autoencoder")
+
+
+# ---------------------------------------------------------------------------- by given networks
+
+
+def plan_and_samples(mask, data, held_out=None, **changes):
+    """30 of the samples, 4 label vectors, 2 seeds, 3 folds unless others are given."""
+    X, y = data[0][:30], data[1][:30]
+    samples = read_samples(mask, X, y, "autoencoder")
+    settings = Settings("autoencoder", None, "tanh", 1, 16, 1e-2, 0.5, 0.0)
+    plan = make_plan(mask, samples._replace(X=samples.X[mask.genes]), settings, 3, 2, 3, 7)
+    return replace(plan, **changes, held_out=held_out or plan.held_out), samples
+
+
+def d_of(a, y) -> float:
+    one, zero = a[y == 1], a[y == 0]
+    within = ((one - one.mean()) ** 2).sum() + ((zero - zero.mean()) ** 2).sum()
+    return (one.mean() - zero.mean()) / np.sqrt(within / (len(y) - 2))
+
+
+def given_blocks(plan):
+    rng, n_pathways = np.random.default_rng(1), plan.mask.shape[1]
+    return [
+        {
+            "activity": rng.normal(size=(len(held), 2, n_pathways)).astype(np.float32),
+            "squared_error": rng.uniform(1, 2, (len(held), 2)).astype(np.float32),
+            "size": rng.uniform(1, 4, len(held)),
+        }
+        for held in plan.held_out
+    ]
+
+
+def assembled(mask, plan, samples, arrays):
+    facts = _facts(plan, samples, mask)
+    return latent.assemble_latent(plan, samples, arrays, facts, mask.pathways[::-1])
+
+
+@pytest.mark.parametrize("folds", ["all hold out both groups", "one lacks a group", "none"])
+def test_the_tables_of_given_activities(folds, small_mask, small_data):
+    plan, samples = plan_and_samples(small_mask, small_data)
+    y = plan.labels
+    if folds != "all hold out both groups":
+        ones, zeros = np.flatnonzero(y == 1), np.flatnonzero(y == 0)
+        parts = [ones[:3], np.sort([*ones[3:], *zeros])] if folds == "one lacks a group" else None
+        plan = replace(plan, held_out=parts or [ones, zeros])
+    arrays, names = given_blocks(plan), small_mask.pathways
+    study = assembled(small_mask, plan, samples, arrays)
+    every = np.empty((30, 2, len(names)))
+    for held, block in zip(plan.held_out, arrays, strict=True):
+        every[held] = block["activity"]
+    shown, order = every.mean(axis=1), samples.X.index
+    activity = pd.DataFrame(shown, order, names)[names[::-1]].loc[samples.given]
+    pd.testing.assert_frame_equal(study.activity, activity, check_dtype=False, rtol=1e-5)
+    T = np.array([[d_of(a, labels) for a in shown.T] for labels in plan.vectors])
+    np.testing.assert_allclose(study.pathways["direction"], T[0], rtol=1e-4)
+    np.testing.assert_allclose(study.pathways["effect"], np.abs(T[0]), rtol=1e-4)
+    np.testing.assert_allclose(study.null, np.abs(T[1:]), rtol=1e-4)
+    assert study.null.index.name == "permutation"
+    assert study.null.columns.equals(names)
+    by_seed = np.abs([[d_of(a, y) for a in every[:, k].T] for k in range(2)])
+    both = [held for held in plan.held_out if len(set(y[held])) == 2]
+    each = np.abs([[[d_of(a, y[held]) for a in every[held, k].T] for k in range(2)]
+                   for held in both])  # fmt: skip
+    assert len(both) == {"all hold out both groups": 3, "one lacks a group": 1, "none": 0}[folds]
+    rows = each.reshape(-1, len(names))
+    if len(both) == 3:
+        np.testing.assert_allclose(study.effects, rows, rtol=1e-4)
+    else:
+        assert study.effects.shape == (0, len(names))
+    assert study.effects.columns.equals(names)
+    each = each if len(both) else by_seed[None]
+    ranks = pd.DataFrame(-each.reshape(-1, len(names)), columns=names).T.rank().median(axis=1)
+    np.testing.assert_allclose(study.pathways["rank_median"], ranks)
+    expected = pd.DataFrame(by_seed.T).corr("spearman").iloc[0, 1]
+    assert study.stability["seeds"] == pytest.approx(expected)
+    means = pd.DataFrame(each.mean(axis=1).T).corr("spearman").to_numpy()
+    above = means[np.triu_indices(len(means), 1)]
+    expected = above.mean() if len(above) else np.nan
+    assert study.stability["folds"] == pytest.approx(expected, nan_ok=True)
+    assert list(study.predictions) == ["y", "fold", "squared_error"]
+    assert study.predictions.index.equals(order)
+    assert study.predictions["y"].tolist() == samples.y.tolist()
+    for f, (held, block) in enumerate(zip(plan.held_out, arrays, strict=True)):
+        table = study.predictions.iloc[held]
+        assert (table["fold"] == f).all()
+        np.testing.assert_allclose(table["squared_error"], block["squared_error"].mean(axis=1))
+    assert study.predictions["squared_error"].dtype == np.float64
+    assert study.notes[-2:] == list(latent.NOTES)
+    assert len(study.notes) > 2
+    assert study.edges.empty
+
+
+def test_the_scores_of_given_errors(small_mask, small_data):
+    plan, samples = plan_and_samples(small_mask, small_data)
+    arrays = given_blocks(plan)
+    arrays[1]["size"][:] = 0  # no gene varied
+    scores = assembled(small_mask, plan, samples, arrays).scores
+    assert list(scores) == ["fold", "seed", "squared_error", "r2"]
+    assert scores[["fold", "seed"]].to_numpy().tolist() == [
+        [f, k] for f in range(3) for k in (0, 1)
+    ]
+    for (f, k), row in scores.set_index(["fold", "seed"]).iterrows():
+        error = arrays[f]["squared_error"][:, k].astype(float).mean()
+        assert row["squared_error"] == pytest.approx(error, rel=1e-9)
+        r2 = np.nan if f == 1 else 1 - error / arrays[f]["size"].mean()
+        assert row["r2"] == pytest.approx(r2, nan_ok=True)
+
+
+def test_a_block_by_given_networks(small_mask, small_data, monkeypatch):
+    plan, _ = plan_and_samples(small_mask, small_data, watched=0.2)
+    rng, asked = np.random.default_rng(2), []
+    edges, bias = rng.normal(size=(small_mask.n_edges, 2)), rng.normal(size=(2, 5))
+    edges[small_mask.edge_index[1] == 2, 1] = 1e-9  # does nothing in the second network
+
+    def fit(trainer, *given):
+        asked.append((trainer, *given))
+        trainer.load(edges, bias)
+        head = trainer.model.layers[-1]
+        head.set_weights(
+            [np.random.default_rng(3).normal(size=w.shape) for w in head.get_weights()]
+        )
+        return np.array([4, 2], np.int32)
+
+    monkeypatch.setattr(BlockTrainer, "fit", fit)
+    arrays, units = latent.latent_block(plan, Block(1, 0))
+    assert units is None
+    assert arrays.keys() == {"activity", "squared_error", "size", "steps"}
+    held = plan.held_out[1]
+    training = np.setdiff1d(np.arange(30), held)
+    X = StandardScaler().fit(plan.X[training]).transform(plan.X).astype(np.float32)
+    ((trainer, fitted, watched, seeds, order_seed),) = asked
+    assert seeds == plan.seeds == [7000, 7001]
+    assert order_seed == block_seed(7, 2, 1, 0)
+    for one, other in (fitted, watched):
+        np.testing.assert_array_equal(one, other)
+    assert len(watched[0]) == 4
+    found = np.vstack([fitted[0], watched[0]])
+    np.testing.assert_allclose(
+        np.sort(found, axis=0), np.sort(X[training], axis=0), rtol=1e-4, atol=1e-5
+    )
+    expected = np.zeros((len(held), 2, 5))
+    for r, p in np.ndindex(2, 5):
+        rows = small_mask.edge_index[0][small_mask.edge_index[1] == p]
+        weights = edges[small_mask.edge_index[1] == p, r]
+        h = np.tanh(X[:, rows] @ weights + bias[r, p])
+        if h[training].std() > 1e-6:
+            turn = np.sign(np.cov(h[training], X[training][:, rows].mean(axis=1))[0, 1])
+            expected[:, r, p] = (turn * (h - h[training].mean()) / h[training].std())[held]
+    assert (expected[:, 1, 2] == 0).all()
+    np.testing.assert_allclose(arrays["activity"], expected, rtol=1e-3, atol=1e-4)
+    assert arrays["activity"].dtype == np.float32
+    made = trainer.model.predict(X[held], verbose=0)
+    np.testing.assert_allclose(
+        arrays["squared_error"], ((made - X[held][:, None]) ** 2).mean(axis=2), rtol=1e-4
+    )
+    np.testing.assert_allclose(arrays["size"], (X[held] ** 2).mean(axis=1), rtol=1e-4)
+    assert arrays["size"].dtype == np.float64
+    assert arrays["steps"].tolist() == [4, 2]
+    assert arrays["steps"].dtype == np.int64
+
+
+@pytest.mark.filterwarnings("error:divide by zero")  # NumPy's
+def test_the_difference_where_a_class_is_empty_or_small():
+    activity = np.array([[1.0], [2.0], [4.0]])
+    found = standardised_difference(activity, np.array([[0, 0, 0], [1, 1, 1], [0, 0, 1]]))
+    assert np.isnan(found[:2, 0]).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isnan(standardised_difference(activity[:2], np.zeros((1, 2)))).all()
+    # 4 - 1.5 over the root of (0.25 + 0.25) / 1
+    assert found[2, 0] == pytest.approx(2.5 / np.sqrt(0.5))
+    inexact = np.array([[0.1], [0.2], [0.4]])  # less their mean, they sum to -6e-17
+    assert np.isnan(standardised_difference(inexact, np.ones((1, 3)))).all()
+    two = standardised_difference(np.array([[1.0], [3.0]]), np.array([[0, 1]]))
+    assert two[0, 0] == pytest.approx(2 / np.sqrt(1e-12 * 2))  # nothing varies within

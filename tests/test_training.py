@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from reference_network import Network, train
 from sklearn.utils.class_weight import compute_class_weight
+from test_deep_effects import HIER
 
 import biomask as bm
 from biomask.errors import ModelError
 from biomask.inference import training
-from biomask.inference.block_trainer import BlockTrainer, pre_activations
+from biomask.inference.block_trainer import BlockTrainer, in_batches, pre_activations
+from biomask.inference.feeding import feeding
 from biomask.inference.training import Settings
 
 SEEDS, ORDER = [5, 6, 5, 6], 3  # two label vectors, two seeds each
@@ -194,3 +197,178 @@ def test_compiled_steps_are_the_same_steps(mask, monkeypatch):
         trainer.fit(fitted, watched, SEEDS, ORDER)
     np.testing.assert_allclose(compiled.edges(), plain.edges(), atol=1e-5)
     np.testing.assert_allclose(compiled.head()[0], plain.head()[0], atol=1e-5)
+
+
+# ---------------------------------------------------------------------------- without references
+
+
+def log_loss(p, y):
+    return -np.log(np.where(y == 1, p, 1 - p))
+
+
+def test_mean_losses_are_those_of_all_samples_at_once(mask):
+    """300 samples, of which 128 go together; weighted by class where that is asked."""
+    rng = np.random.default_rng(3)
+    X, Y = rng.normal(size=(300, 15)).astype(np.float32), rng.integers(0, 2, (300, 4))
+    settings = Settings("binary", None, "tanh", 1, BATCH, RATE, 0.3, DECAY)
+    for weight in (None, "balanced"):
+        trainer = BlockTrainer(mask, settings._replace(class_weight=weight), 4)
+        trainer.load(rng.normal(size=trainer.edges().shape), rng.normal(size=(4, 6)))
+        losses = log_loss(trainer.model.predict(X, verbose=0), Y)
+        if weight:
+            trainer._class_weights.assign([[1, 2], [3, 1], [1, 1], [0, 5]])
+            losses *= np.array([[1, 2], [3, 1], [1, 1], [0, 5]])[np.arange(4), Y]
+        found = trainer._mean_losses(feeding(X, Y))
+        np.testing.assert_allclose(found, losses.mean(axis=0), rtol=1e-4)
+
+
+def test_the_risk_set_of_a_watched_sample_is_everybody_who_is_watched(mask):
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(200, 15)).astype(np.float32)
+    time = np.stack([rng.permutation(200) for _ in range(2)], axis=1)
+    event = rng.integers(0, 2, (200, 2))
+    trainer = BlockTrainer(mask, Settings("survival", None, "tanh", 1, 16, RATE, 0.0, 0.0), 2)
+    trainer.load(rng.normal(size=trainer.edges().shape), rng.normal(size=(2, 6)))
+    risk = trainer.model.predict(X, verbose=0).astype(float)
+    expected = np.zeros(2)
+    for r in range(2):
+        for i in np.flatnonzero(event[:, r]):
+            at_risk = risk[time[:, r] >= time[i, r], r]
+            expected[r] += (np.log(np.exp(at_risk).sum()) - risk[i, r]) / 200
+    found = trainer._mean_losses(feeding(X, np.stack([time, event], axis=-1)))
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("n", "a_round", "rounds"),
+    [(26, 8, 11), (40, 9, 10), (128, 8, 11), (129, 9, 10)],  # 2, 3, 8, 9 steps an epoch
+)
+def test_a_network_that_does_not_get_better_waits_80_steps(mask, n, a_round, rounds):
+    """Rounds of at least 8 steps; steps too small to change a weight."""
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(n, 15)).astype(np.float32), rng.integers(0, 2, (n, 4))
+    settings = Settings("binary", None, "tanh", 50, 16, 1e-30, 0.0, 0.0)
+    trainer = BlockTrainer(mask, settings, 4)
+    steps = trainer.fit((X, Y), (X[:20], Y[:20]), SEEDS, ORDER)
+    assert steps.tolist() == [a_round] * 4
+    assert int(trainer.model.optimizer.iterations) == a_round * rounds
+
+
+def test_without_watched_samples_all_epochs_are_trained(mask):
+    (X, Y), _ = data("binary")
+    settings = Settings("binary", None, "tanh", 3, BATCH, RATE, 0.0, DECAY)
+    trainer = BlockTrainer(mask, settings, 4)
+    steps = trainer.fit((X, Y), (X[:0], Y[:0]), SEEDS, ORDER)
+    assert steps.tolist() == [24] * 4  # 3 rounds of 4 epochs of 2 steps
+    assert int(trainer.model.optimizer.iterations) == 24
+    started = BlockTrainer(mask, settings, 4)
+    started.restart(SEEDS)
+    assert (np.abs(trainer.edges() - started.edges()).max(axis=0) > 0.05).all()
+
+
+def test_weights_that_are_no_numbers_are_refused_where_nothing_is_watched(mask):
+    (X, Y), _ = data("binary")
+    X = X.copy()
+    X[3, 7] = np.nan
+    trainer = BlockTrainer(mask, Settings("binary", None, "tanh", 1, BATCH, RATE, 0.0, 0.0), 4)
+    with pytest.raises(ModelError) as error:
+        trainer.fit((X, Y), (X[:0], Y[:0]), SEEDS, ORDER)
+    assert "weights of 'pathways', 'head' are no numbers after training" in str(error.value)
+    assert error.value.code == "E-DIVERGED"
+    assert "g7" in error.value.genes
+
+
+def test_some_networks_without_any_finite_loss_are_counted(mask):
+    (X, Y), _ = data("regression")
+    Y = Y.copy()
+    Y[:, 1] = np.nan
+    settings = Settings("regression", None, "tanh", 1, BATCH, RATE, 0.0, 0.0)
+    with pytest.raises(ModelError, match="the loss of 1 of 4 networks was never a number") as error:
+        BlockTrainer(mask, settings, 4).fit((X, Y), (X, Y), SEEDS, ORDER)
+    assert error.value.code == "E-DIVERGED"
+    assert list(error.value.genes) == []
+
+
+def test_the_dropout_of_every_level_has_a_seed_of_its_own():
+    settings = Settings("binary", None, "tanh", 1, BATCH, RATE, 0.5, 0.0)
+    trainer = BlockTrainer(HIER, settings, 2)
+    trainer._reset_dropout(2**32 - 2)
+    states = [v.numpy().tolist() for v in trainer.model.non_trainable_variables
+              if "seed_generator_state" in v.path]  # fmt: skip
+    assert states == [[2**32 - 2, 0], [2**32 - 1, 0], [0, 0]]
+
+
+def test_steps_are_compiled_from_so_many_weights(mask, monkeypatch):
+    n_weights = 4 * (mask.n_edges + 6 + 6 + 1)
+    for limit, compiled in ((n_weights, True), (n_weights + 1, False)):
+        monkeypatch.setattr(training, "COMPILED", limit)
+        assert trainer_of(mask, "binary")._update._jit_compile == compiled
+
+
+def test_the_settings_reach_the_model(mask):
+    settings = Settings("multiclass", 3, "relu", 1, BATCH, 0.03, 0.4, 0.2)
+    model = BlockTrainer(mask, settings, 2).model
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.03)
+    layer = model.get_layer("pathways")
+    assert layer.activation.__name__ == "relu"
+    assert model.get_layer("pathways_dropout").rate == 0.4
+    assert model.output_shape == (None, 2, 3)
+    weights = [layer.kernel.numpy(), model.get_layer("head").kernel.numpy()]
+    expected = 0.2 * sum((w**2).sum() for w in weights)
+    assert float(sum(model.losses)) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("n_classes", [None, 3])
+def test_the_head_of_a_hierarchy_whose_roots_alone_are_read(n_classes):
+    """0 for every other unit; and nothing stands beside the pathways."""
+    task = "multiclass" if n_classes else "binary"
+    settings = Settings(task, n_classes, "tanh", 1, BATCH, RATE, 0.0, 0.0, outputs="top")
+    trainer = BlockTrainer(HIER, settings, 2)
+    head = trainer.model.get_layer("head")
+    rng = np.random.default_rng(0)
+    kernel, bias = (rng.normal(size=w.shape).astype(np.float32) for w in head.get_weights())
+    head.set_weights([kernel, bias])
+    weights, found = trainer.head()
+    assert weights.shape == (2, HIER.shape[1], n_classes or 1)
+    assert weights.dtype == np.float32
+    np.testing.assert_array_equal(found, bias.reshape(2, -1))
+    read = [name in ("top", "e") for name in HIER.pathways]
+    assert (weights[:, ~np.array(read)] == 0).all()
+    X = rng.normal(size=(5, 8)).astype(np.float32)
+    z = np.einsum("nrp,rpc->nrc", trainer.activations(X), weights) + found
+    p = 1 / (1 + np.exp(-z[..., 0])) if not n_classes else np.exp(z)
+    p = p / p.sum(axis=2, keepdims=True) if n_classes else p
+    np.testing.assert_allclose(trainer.model.predict(X, verbose=0), p, rtol=1e-4)
+    assert trainer.covariate_weights() is None
+
+
+def test_a_log_risk_has_no_bias(mask):
+    trainer = BlockTrainer(mask, Settings("survival", None, "tanh", 1, 16, RATE, 0.0, 0.0), 2)
+    bias = trainer.head()[1]
+    assert bias.dtype == np.float32
+    np.testing.assert_array_equal(bias, [[0], [0]])
+
+
+def test_functions_of_many_samples_come_in_their_order():
+    X = np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32)
+    sizes = []
+
+    def twice(part):
+        sizes.append(len(part))
+        return 2 * part[:, :, None]
+
+    found = in_batches(twice, X)
+    np.testing.assert_array_equal(found, 2 * X[:, :, None])
+    assert found.dtype == np.float32
+    assert sizes == [128, 128, 44]
+
+
+def test_flags_of_networks_broadcast_against_every_variable(mask):
+    trainer = BlockTrainer(mask, Settings("multiclass", 3, "tanh", 1, 16, RATE, 0.0, 0.0), 4)
+    flag = tf.constant([True, False, False, True])
+    for variable in trainer.model.trainable_variables:
+        shown = np.broadcast_to(trainer.flags(variable, flag), variable.shape)
+        axis = list(variable.shape).index(4)  # of the edges the last, else the first
+        moved = np.moveaxis(shown, axis, 0)
+        assert [part.all() for part in moved] == [True, False, False, True]
+        assert [part.any() for part in moved] == [True, False, False, True]
