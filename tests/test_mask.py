@@ -253,11 +253,20 @@ def test_numbers_of_any_kind_make_the_same_mask(mask, kind):
 
 
 @pytest.mark.parametrize(
-    ("array", "dtype"), [([["a"]], "<U1"), ([[{}]], "object"), ([[1j, 1]], "complex128")]
+    ("array", "dtype"),
+    [
+        ([["a"]], "<U1"),
+        ([[{}]], "object"),
+        ([[1j, 1]], "complex128"),
+        (sparse.csr_array([[1j, 1]]), "complex128"),
+    ],
+    ids=["text", "objects", "complex", "sparse"],
 )
-def test_what_is_no_number_is_told(array, dtype):
+@pytest.mark.parametrize("weighted", [False, True])
+def test_what_is_no_number_is_told(array, dtype, weighted):
     problem = f"a mask must hold numbers, received dtype {dtype}"
-    assert refused(lambda: bm.Mask.from_dense(array)) == ("E-MASK-VALUE", [], problem)
+    found = refused(lambda: bm.Mask.from_dense(array, weighted=weighted))
+    assert found == ("E-MASK-VALUE", [], problem)
 
 
 def test_names_that_are_asked_for_in_vain_are_told(mask):

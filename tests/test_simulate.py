@@ -290,6 +290,7 @@ def test_errors(arguments, error, text):
 def test_the_least_of_everything():
     sim = bm.simulate(MASK, 2, task="multiclass", n_classes=2, gene_correlation=0)
     assert sim.X.shape == (2, 15)
+    assert bm.simulate(MASK).X.shape == (200, 15)  # when nothing is asked for
     assert bm.simulate(MASK, 2, n_subjects=2, subject_share=0).groups.nunique() == 2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import numbers
 from collections.abc import Hashable, Iterable, Sequence
@@ -63,21 +64,20 @@ def is_name(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def numeric_matrix(array) -> np.ndarray:
-    """A dense array of numbers of a kind that scipy.sparse knows, whatever it was given as."""
-    values = np.asarray(array)
-    if values.dtype.kind not in "biuf" or values.dtype in (np.float16, np.longdouble):
-        try:
-            if values.dtype.kind == "c":
-                raise TypeError("astype would drop the imaginary part")
-            values = values.astype(np.float64)
-        except (TypeError, ValueError) as error:
-            raise MaskError(
-                f"a mask must hold numbers, received dtype {values.dtype}",
-                code="E-MASK-VALUE",
-                hint="Pass 0 and 1, or weights, as numbers: array.astype(float).",
-            ) from error
-    return values
+def numeric_matrix(array) -> np.ndarray | sparse.sparray | sparse.spmatrix:
+    """An array or sparse matrix of real numbers of a kind that scipy.sparse knows."""
+    values = array if sparse.issparse(array) else np.asarray(array)
+    kind = values.dtype.kind
+    if kind in "biuf" and values.dtype not in (np.float16, np.longdouble):
+        return values
+    with contextlib.suppress(TypeError, ValueError):
+        if kind != "c":  # which would lose its imaginary part
+            return values.astype(np.float64)
+    raise MaskError(
+        f"a mask must hold numbers, received dtype {values.dtype}",
+        code="E-MASK-VALUE",
+        hint="Pass 0 and 1, or weights, as numbers: array.astype(float).",
+    )
 
 
 def check_binary(matrix: sparse.csc_array, genes: Sequence, pathways: Sequence) -> None:

@@ -19,7 +19,7 @@ def dense_parts(array, genes, pathways, *, weighted: bool) -> Parts:
     if isinstance(array, pd.DataFrame):
         genes = array.index if genes is None else genes
         pathways = array.columns if pathways is None else pathways
-    values = array if sparse.issparse(array) else checks.numeric_matrix(array)
+    values = checks.numeric_matrix(array)
     if values.ndim != 2:
         raise MaskError(
             f"a mask needs a 2-D matrix of genes x pathways, received shape {values.shape}",

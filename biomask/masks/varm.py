@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from biomask.errors import ReadError
 from biomask.masks import checks
@@ -65,9 +64,8 @@ def read_varm(
         values, genes = adata.varm[key], adata.var_names
         uns = {name: adata.uns[name] for name in wanted if name in adata.uns}
     names, notes = _pathway_names(pathways, values, uns, path)
-    if not sparse.issparse(values):
-        with reading(path):
-            values = checks.numeric_matrix(values)
+    with reading(path):
+        values = checks.numeric_matrix(values)
     given = {"genes": list(genes)} | ({} if names is None else {"pathways": names})
     return labelled_mask(values, path, given, weighted=weighted, notes=notes)
 
