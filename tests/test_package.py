@@ -73,6 +73,34 @@ print(*[name for name in ("tensorflow", "keras") if name in sys.modules])
 # ------------------------------------------------------------------------ public names
 
 
+def signatures() -> list[str]:
+    """Every public function, class and method, as name(parameters with defaults)."""
+    found = {}
+    for name in bm.__all__:
+        value = getattr(bm, name)
+        if callable(value) and value is not bm.BiomaskWarning:  # which has none
+            found[name] = value
+        if inspect.isclass(value) or inspect.ismodule(value):
+            found |= {
+                f"{name}.{key}": member
+                for key, member in inspect.getmembers(value, inspect.isroutine)
+                if key[0] != "_" and str(getattr(member, "__module__", "")).startswith("biomask")
+            }
+    return [f"{name}{_without_types(found[name])}" for name in sorted(found)]
+
+
+def _without_types(function) -> inspect.Signature:
+    signature = inspect.signature(function)
+    plain = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+    return signature.replace(parameters=plain, return_annotation=signature.empty)
+
+
+def test_defaults_are_those_of_the_release():
+    """A default that changes changes results. One changed on purpose is written here too."""
+    kept = Path(__file__).with_name("data") / "signatures.txt"
+    assert signatures() == kept.read_text("utf-8").splitlines()
+
+
 @pytest.mark.parametrize("name", bm.__all__)
 def test_public_name_resolves_and_is_documented(name):
     value = getattr(bm, name)
