@@ -39,7 +39,7 @@ def case(request, tmp_path, stays):
 
 def stored(what, key="/", **options) -> zarr.Group:
     """A store in memory with an AnnData, or with a matrix of that key."""
-    group = zarr.group()
+    group = zarr.group(zarr_format=2)  # which every anndata writes
     with warnings.catch_warnings(action="ignore"):  # of the version of Zarr's format
         ad.io.write_elem(group, key, what, dataset_kwargs=options)
     return group

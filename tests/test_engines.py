@@ -222,7 +222,11 @@ def _opened(folder, X):
 
 
 def _look(plan, key):
-    time.sleep(0.02)
+    """Waits until the other worker is at work too."""
+    (plan.folder / f"worker {os.getpid()}").touch()
+    end = time.monotonic() + 60
+    while len(list(plan.folder.glob("worker *"))) < 2 and time.monotonic() < end:
+        time.sleep(0.02)
     return os.getpid(), plan.X.flags.writeable
 
 
@@ -234,7 +238,7 @@ def test_the_plan_travels_once_to_each_worker(cluster, tmp_path):
         found = dict(engines.run_jobs(_look, plan, jobs, None, tqdm(disable=True)))
     assert sorted(found) == list(range(30))
     workers = {pid for pid, _ in found.values()}
-    opened = [int(name.name.split("_")[0]) for name in tmp_path.iterdir()]
+    opened = [int(name.name.split("_")[0]) for name in tmp_path.glob("*_*")]
     shared = not any(writeable for _, writeable in found.values())
     assert len(workers) == 2
     assert plan.packed == 1
