@@ -448,6 +448,7 @@ def test_stacked_masks_stand_side_by_side_and_warn_no_second_time():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         stacked = stack_masks([full, one, full])
+        assert stack_masks([full, full]).density == 1
     assert stacked.pathways.tolist() == ["0: p", "0: q", "1: p", "2: p", "2: q"]
     assert stacked.to_dense().to_numpy().tolist() == [[1, 1, 0, 1, 1], [1, 1, 1, 1, 1]]
 

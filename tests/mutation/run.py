@@ -73,8 +73,9 @@ PARTS = {
         "inference/assembly inference/block* inference/c* inference/deep_effects "
         "inference/edge_effects inference/engines inference/latent inference/scores "
         "inference/stacking inference/study inference/survival inference/training inference/wired",
-        "test_compare test_covariates test_crossfit test_deep_crossfit test_deep_effects "
-        "test_effects test_engines test_latent test_scores test_study test_survival test_training",
+        "test_blocks test_compare test_covariates test_crossfit test_deep_crossfit "
+        "test_deep_effects test_effects test_engines test_latent test_scores test_study "
+        "test_survival test_training test_wired",
         40,
     ),
 }
