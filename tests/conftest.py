@@ -50,3 +50,11 @@ def small_data(small_mask):
     values = rng.normal(size=(48, len(small_mask.genes))).astype(np.float32)
     X = pd.DataFrame(values, columns=small_mask.genes, index=[f"s{i}" for i in range(48)])
     return X, (values[:, 0] + values[:, 2] > 0).astype(np.int64)
+
+
+@pytest.fixture(scope="session")
+def study_of():
+    """A real study of every kind, by name: see `real_studies.KINDS`."""
+    import real_studies
+
+    return real_studies.study_of
