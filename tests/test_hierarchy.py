@@ -20,7 +20,8 @@ from biomask.storage import pack, unpack
 
 # R (a-g) is made of A (a-d), B (e, f) and C (a, b); A is made of C and D (c). So B is a branch cut
 # short, C has parents at two depths, d is A's own gene and g is R's; I (x, y) is alone.
-SETS = {"R": "abcdefg", "A": "abcd", "B": "ef", "C": "ab", "D": "c", "I": "xy"}
+LETTERS = {"R": "abcdefg", "A": "abcd", "B": "ef", "C": "ab", "D": "c", "I": "xy"}
+SETS = {name: list(genes) for name, genes in LETTERS.items()}
 PAIRS = [("A", "R"), ("B", "R"), ("C", "A"), ("D", "A"), ("C", "R")]
 A_OWN, R_OWN = "A (own genes)", "R (own genes)"
 
@@ -30,7 +31,8 @@ def frame(pairs):
 
 
 def build(sets=SETS, pairs=PAIRS, **options):
-    return bm.Hierarchy.from_sets(bm.Mask.from_sets(sets), frame(pairs), **options)
+    mask = bm.Mask.from_sets({name: list(genes) for name, genes in sets.items()})
+    return bm.Hierarchy.from_sets(mask, frame(pairs), **options)
 
 
 def told(hier):
@@ -168,7 +170,7 @@ def test_genes_too_few_for_a_unit_enter_further_up_where_they_are_enough():
 
 
 def test_genes_that_are_left_out_are_listed_in_their_order():
-    hier = build({"R": "xaby", "A": "ab"}, [("A", "R")], min_genes=3, genes="yx")
+    hier = build({"R": "xaby", "A": "ab"}, [("A", "R")], min_genes=3, genes=list("yx"))
     assert hier.report["detail"][0] == "2 genes, fewer than min_genes=3"
     hier = build({"R": "xabcy", "A": "abc"}, [("A", "R")], min_genes=3)
     assert hier.report["detail"][0] == "2 of its own genes, fewer than min_genes=3: x, y"
@@ -312,7 +314,7 @@ def test_other_inputs_are_refused():
     for name in (None, np.nan, " ", 1.5, True):
         with pytest.raises(bm.ArgumentError, match="parent is no name in rows '2'"):
             bm.Hierarchy.from_sets(mask, frame([*PAIRS[:1], ("B", name)]))
-    numbers = bm.Mask.from_sets({"1": "ab", "2": "a"})
+    numbers = bm.Mask.from_sets({"1": list("ab"), "2": ["a"]})
     assert bm.Hierarchy.from_sets(numbers, frame([(2, 1)])).table.loc["2", "parents"] == "1"
     weighted = bm.Mask.from_dense([[0.5]], weighted=True)
     with pytest.raises(bm.MaskError) as caught:
@@ -333,7 +335,7 @@ def masks(*columns_of):
     for sets in columns_of:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", bm.BiomaskWarning)
-            made.append(bm.Mask.from_sets(sets, genes=rows))
+            made.append(bm.Mask.from_sets({k: list(v) for k, v in sets.items()}, genes=rows))
         rows = made[-1].pathways
     return made
 
@@ -373,7 +375,7 @@ def test_masks_that_are_no_chain(chain, problem):
     [
         (masks({"p": "a", "q": ""}), "0 of the hierarchy: units have no edge: 'q'"),
         (
-            [bm.Mask.from_sets({"p": "a"}, genes="abc")],
+            [bm.Mask.from_sets({"p": ["a"]}, genes=list("abc"))],
             "0 of the hierarchy: nothing reads some rows: 'b', 'c'",
         ),
         (
@@ -431,7 +433,7 @@ def test_the_mask_that_breaks_a_chain_is_named(chain, told):
 
 
 def test_what_a_chain_is_made_of_is_told():
-    mask, weighted = bm.Mask.from_sets({"p": "a"}), bm.Mask.from_dense([[2.0]], weighted=True)
+    mask, weighted = bm.Mask.from_sets({"p": ["a"]}), bm.Mask.from_dense([[2.0]], weighted=True)
     for chain, kinds in [([], []), ([mask, "x"], ["Mask", "str"]), ([mask, 1], ["Mask", "int"])]:
         with pytest.raises(bm.ArgumentError) as caught:
             bm.Hierarchy(chain)
@@ -604,7 +606,7 @@ def test_names_are_objects_whatever_pandas_makes_of_text():
 def test_a_residual_is_asked_for_or_there():
     assert not build().residual
     assert build(residual=True).residual
-    with_unit = build(residual=True, genes="z")
+    with_unit = build(residual=True, genes=["z"])
     assert bm.Hierarchy(with_unit.masks).residual
     assert bm.Hierarchy(build().masks, residual=True).residual
     assert not bm.Hierarchy(build().masks).residual
@@ -636,7 +638,7 @@ def test_every_name_and_type_of_what_it_gives():
 def test_a_hierarchy_of_one_path_flattens_quietly():
     with warnings.catch_warnings():
         warnings.simplefilter("error", bm.BiomaskWarning)
-        sets = bm.Mask.from_sets({"R": "ab", "A": "ab"}, genes="abc")
+        sets = bm.Mask.from_sets({"R": list("ab"), "A": list("ab")}, genes=list("abc"))
         flat = bm.Hierarchy.from_sets(sets, frame([("A", "R")])).flatten()
     assert flat.to_dense().to_numpy().tolist() == [[1, 1], [1, 1]]
 
@@ -735,7 +737,7 @@ def test_config_round_trip(hier):
 
 
 def test_config_keeps_the_text_of_every_unit_at_every_level():
-    sets = bm.Mask.from_sets({**SETS, "E": "e"}, descriptions={n: f"id {n}" for n in "RABCDIE"})
+    sets = bm.Mask.from_sets({**SETS, "E": ["e"]}, descriptions={n: f"id {n}" for n in "RABCDIE"})
     hier = bm.Hierarchy.from_sets(sets, frame([*PAIRS, ("E", "B")]))
     assert hier.computed(1).tolist() == ["A", "B"]
     back = hierarchy_from_config(json.loads(json.dumps(hierarchy_to_config(hier))))

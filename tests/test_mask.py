@@ -127,8 +127,8 @@ def test_integer_names_become_text():
 
 
 def test_from_sets(mask):
-    assert bm.Mask.from_sets({"P1": "AB", "P2": "BCD", "P3": "D"}) == mask
-    twice = bm.Mask.from_sets({"P1": ["A", "B", "A"], "P2": "BCD", "P3": "D"})
+    assert bm.Mask.from_sets({"P1": list("AB"), "P2": list("BCD"), "P3": ["D"]}) == mask
+    twice = bm.Mask.from_sets({"P1": ["A", "B", "A"], "P2": list("BCD"), "P3": ["D"]})
     assert twice == mask
     assert not twice.weighted
     ordered = bm.Mask.from_sets({"P": ["B", "A"]}, genes=["A", "B", "C"])
@@ -437,7 +437,7 @@ def test_html_is_escaped_and_short():
 
 def test_html_is_a_table_of_sizes_and_first_genes():
     sets = {"P": "abcdefg", "Q": "fedcba", "none": "", "R": "a", "S": "bc", "T": "a"}
-    mask = bm.Mask.from_sets(sets)
+    mask = bm.Mask.from_sets({name: list(genes) for name, genes in sets.items()})
     page = mask._repr_html_()
     assert page.startswith(f"<p><b>{mask!r}</b><br>pathway sizes 0 to 7, median 1.5</p><table")
     cells = re.findall(r"<t[hd]>(.*?)</t[hd]>", page)
@@ -505,7 +505,8 @@ def test_select_errors(mask, names, told):
 
 def test_merge_identical():
     mask = bm.Mask.from_sets(
-        {"P": "AB", "Q": "BC", "R": "BA", "S": "C"}, descriptions={"P": "one", "R": "two"}
+        {"P": ["A", "B"], "Q": ["B", "C"], "R": ["B", "A"], "S": ["C"]},
+        descriptions={"P": "one", "R": "two"},
     )
     merged = mask.merge_identical()
     assert merged.pathways.tolist() == ["P | R", "Q", "S"]
@@ -594,9 +595,9 @@ def test_rewire_changes_the_membership():
 
 
 def test_two_pathways_trade_with_each_other_and_one_with_none():
-    mask = bm.Mask.from_sets({"P": "ABCD", "Q": "EFGH"})
+    mask = bm.Mask.from_sets({"P": list("ABCD"), "Q": list("EFGH")})
     assert mask.rewire(0) != mask
-    alone = bm.Mask.from_sets({"P": "AB"}, genes=list("ABC"))
+    alone = bm.Mask.from_sets({"P": list("AB")}, genes=list("ABC"))
     assert alone.rewire(0) == alone
 
 
@@ -810,3 +811,68 @@ def test_config_that_lacks_a_part_is_refused(mask):
         del config[key]
         with pytest.raises(bm.StorageError):
             mask_from_config(config)
+
+
+# ------------------------------------------------------------------------ lists of names
+
+NO_LIST = {
+    "text": "TP53",
+    "several in one text": "TP53, MYC, EGFR",
+    "bytes": b"TP53",
+    "number": 1,
+    "NaN": np.nan,
+    "None": None,
+    "NA": pd.NA,
+    "lists in a list": [["A", "B"], ["C", "D"]],
+    "weights": {"TP53": 1.0},
+    "a Series of weights": pd.Series({"TP53": 0.5}),
+    "frame": pd.DataFrame({"A": ["TP53"]}),
+    "a padded column": ["TP53", np.nan],
+    "0-d": np.array("TP53"),
+}
+
+
+@pytest.mark.parametrize("wrong", NO_LIST.values(), ids=NO_LIST)
+def test_a_list_of_names_is_one_wherever_it_is_asked_for(wrong):
+    mask = bm.Mask.from_sets({"P": ["A", "B"], "Q": ["B"]})
+    relations = pd.DataFrame({"child": ["Q"], "parent": ["P"]})
+    calls = [lambda: bm.Mask.from_sets({"P": ["A", "B"], "Q": wrong})]
+    if wrong is not None:  # which leaves the argument out
+        calls += [
+            lambda: bm.Mask.from_dense(np.eye(2), wrong, ["P", "Q"]),
+            lambda: bm.Mask.from_sets({"P": ["A"]}, genes=wrong),
+            lambda: bm.Hierarchy.from_sets(mask, relations, genes=wrong),
+            lambda: mask.select(pathways=wrong),
+            lambda: bm.plots.plot_mask_overlap(mask, pathways=wrong),
+        ]
+    for call in calls:
+        with pytest.raises(bm.BiomaskError) as caught:
+            call()
+        assert caught.value.code in ("E-MASK-NAMES", "E-MASK-UNKNOWN")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("A", "B"), np.array(["A", "B"]), pd.Series(["A", "B"]), pd.Index(["A", "B"]), iter("AB")],
+)
+def test_any_list_of_names_makes_a_set(names):
+    assert bm.Mask.from_sets({"P": names, "Q": ["B"]}).to_sets() == {"P": ["A", "B"], "Q": ["B"]}
+
+
+@pytest.mark.parametrize("sets", ["sets.gmt", [("P", ["A"])], None])
+def test_sets_are_a_mapping(sets):
+    with pytest.raises(bm.MaskError, match="mapping") as caught:
+        bm.Mask.from_sets(sets)
+    assert caught.value.code == "E-MASK-NAMES"
+
+
+def test_numbers_and_their_text_are_the_same_name():
+    mask = bm.Mask.from_sets({"P": [7157, "672"], 2: ["7157"]}, genes=["672", 7157])
+    assert mask.to_sets() == {"P": ["672", "7157"], "2": ["7157"]}
+    assert mask.select(genes=[7157], pathways="2").shape == (1, 1)
+
+
+def test_a_gene_twice_in_the_order_of_genes():
+    with pytest.raises(bm.MaskError) as caught:
+        bm.Mask.from_sets({"P": ["A"]}, genes=["A", "A"])
+    assert caught.value.code == "E-MASK-DUPLICATE"

@@ -421,7 +421,7 @@ def test_what_is_wrong_with_modalities_has_a_code(mask, data):
             "1 to 2",
         ),
         (
-            lambda: align(bm.Mask.from_sets({"P": "ABD", "Q": "EF"}), one, min_genes=3),
+            lambda: align(bm.Mask.from_sets({"P": list("ABD"), "Q": list("EF")}), one, min_genes=3),
             AlignmentError,
             "E-ALIGN-EMPTY",
             "modality 'b' has no gene of the 1 pathways that are kept",

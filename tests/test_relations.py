@@ -109,20 +109,24 @@ def test_frames_and_masks_mean_the_same(tmp_path):
     assert bm.read_hierarchy(sets, frame) == hier
     assert bm.read_hierarchy(sets, frame.astype("category")) == hier
     pd.testing.assert_frame_equal(frame, before)
-    numbers = bm.Mask.from_sets({"1": "ab", "2": "a"})
+    numbers = bm.Mask.from_sets({"1": list("ab"), "2": ["a"]})
     hier = bm.read_hierarchy(numbers, pd.DataFrame({"child": [2], "parent": [1]}))
     assert hier.table.loc["2", "parents"] == "1"
 
 
 def test_names_win_over_descriptions():
-    sets = bm.Mask.from_sets({"A": "ab", "B": "a", "C": "c"}, descriptions={"A": "x", "C": "B"})
+    sets = bm.Mask.from_sets(
+        {"A": list("ab"), "B": ["a"], "C": ["c"]}, descriptions={"A": "x", "C": "B"}
+    )
     hier = bm.read_hierarchy(sets, pd.DataFrame({"child": ["B"], "parent": ["x"]}))
     assert hier.table.loc["B", "parents"] == "A"
     assert hier.table.loc["C", "parents"] == ""
 
 
 def test_a_name_is_clear_even_where_it_describes_others():
-    sets = bm.Mask.from_sets({"A": "ab", "B": "a", "C": "c"}, descriptions={"A": "B", "C": "B"})
+    sets = bm.Mask.from_sets(
+        {"A": list("ab"), "B": ["a"], "C": ["c"]}, descriptions={"A": "B", "C": "B"}
+    )
     hier = bm.read_hierarchy(sets, pd.DataFrame({"child": ["B"], "parent": ["A"]}))
     assert hier.table.loc["B", "parents"] == "A"
 
@@ -249,7 +253,7 @@ def test_ids_of_several_sets_are_refused(tmp_path):
 
 @pytest.mark.parametrize("name", [None, np.nan, "", " ", 1.5, True])
 def test_frames_need_names(tmp_path, name):
-    sets = bm.Mask.from_sets({"A": "a"})
+    sets = bm.Mask.from_sets({"A": ["a"]})
     frame = pd.DataFrame({"child": ["B", name], "parent": ["A", "A"]}, dtype=object)
     with pytest.raises(bm.ReadError) as caught:
         bm.read_hierarchy(sets, frame)
@@ -270,7 +274,7 @@ def test_missing_and_bad_gene_sets(tmp_path):
         bm.read_hierarchy(tmp_path / "none.gmt", tmp_path / "none")
     assert caught.value.file == str(tmp_path / "none.gmt")
     with pytest.raises(bm.ReadError) as caught:
-        bm.read_hierarchy(bm.Mask.from_sets({"A": "a"}), tmp_path / "none")
+        bm.read_hierarchy(bm.Mask.from_sets({"A": ["a"]}), tmp_path / "none")
     assert caught.value.code == "E-NO-FILE"
 
 

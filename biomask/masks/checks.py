@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import numbers
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,30 +14,44 @@ from scipy import sparse
 from biomask.errors import MaskError, listed
 
 
-def unique_names(names: Iterable[Hashable], expected: int, kind: str) -> pd.Index:
-    """The names as an Index of unique, non-empty str; integers (Entrez ids) become text."""
-    if isinstance(names, str):
+def name_list(names: Iterable[Hashable], what: str) -> list[str]:
+    """The names as a list of str; integers (Entrez ids) become text.
+
+    Raises
+    ------
+    MaskError
+        A single text, which would be cut into letters, or anything else that is no list of names.
+    """
+    if isinstance(names, str | bytes | Mapping | pd.DataFrame) or not np.iterable(names):
+        text = isinstance(names, str | bytes)
+        given = f"the single text {names!r}" if text else f"a {type(names).__name__}"
         raise MaskError(
-            f"{kind} names must be a list of names, received the single text {names!r}",
+            f"{what} must be a list of names, received {given}",
             code="E-MASK-NAMES",
-            hint="Put it in a list.",
+            hint="Put the names in a list, such as ['TP53', 'MYC'].",
         )
     names = list(names)
-    if len(names) != expected:
+    bad = [n for n in names if not isinstance(n, str | numbers.Integral) or isinstance(n, bool)]
+    if bad:
+        raise MaskError(
+            f"{what} must be text",
+            code="E-MASK-NAMES",
+            genes=bad,
+            hint="Read the names as text (dtype=str, keep_default_na=False), and drop empty cells.",
+        )
+    return [str(name) for name in names]
+
+
+def unique_names(names: Iterable[Hashable], expected: int | None, kind: str) -> pd.Index:
+    """`name_list` as an Index of unique, non-empty names, `expected` of them unless it is None."""
+    names = name_list(names, f"{kind} names")
+    if expected is not None and len(names) != expected:
         raise MaskError(
             f"the matrix has {expected} {kind}s, but {len(names)} {kind} names were given",
             code="E-MASK-NAMES",
             hint="A mask is genes x pathways; transpose the matrix if it is the other way round.",
         )
-    bad = [n for n in names if not isinstance(n, str | numbers.Integral) or isinstance(n, bool)]
-    if bad:
-        raise MaskError(
-            f"{kind} names must be text",
-            code="E-MASK-NAMES",
-            genes=bad,
-            hint="Read the names as text (dtype=str, keep_default_na=False).",
-        )
-    index = pd.Index([str(name) for name in names], dtype=object, name=kind)
+    index = pd.Index(names, dtype=object, name=kind)
     if (index == "").any():
         places = listed(np.flatnonzero(index == "") + 1)
         raise MaskError(
@@ -134,8 +148,9 @@ def checked_csc(data, indices, indptr, shape: tuple[int, int]) -> sparse.csc_arr
 
 
 def positions(index: pd.Index, names: Iterable[str], kind: str) -> np.ndarray:
-    """Where each of `names` stands in `index`."""
-    names = pd.Index([names] if isinstance(names, str) else list(names), dtype=object)
+    """Where each of `names`, or the one name, stands in `index`."""
+    names = name_list([names] if isinstance(names, str) else names, f"{kind}s")
+    names = pd.Index(names, dtype=object)
     if names.has_duplicates:
         raise MaskError(
             f"{kind}s are asked for twice",

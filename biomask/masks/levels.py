@@ -14,6 +14,7 @@ from scipy import sparse
 from biomask.errors import ArgumentError, BiomaskWarning, MaskError
 from biomask.masks import ancestry
 from biomask.masks.ancestry import Parents
+from biomask.masks.checks import name_list
 from biomask.masks.mask import Mask
 from biomask.masks.notes import Note
 
@@ -67,7 +68,7 @@ def build_levels(
     notes += more
     parents, more = _within(limits, parents, members)
     notes += more
-    every = dict.fromkeys([*sets.genes, *([] if genes is None else genes)])
+    every = dict.fromkeys([*sets.genes, *name_list([] if genes is None else genes, "genes")])
     universe = pd.Index(list(every), dtype=object)
     entries, more = _entry_units(parents, members, limits.min_genes, universe)
     notes += more

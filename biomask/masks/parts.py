@@ -38,9 +38,19 @@ def dense_parts(array, genes, pathways, *, weighted: bool) -> Parts:
 
 def set_parts(sets: Mapping[str, Iterable[str]], genes: Iterable | None) -> Parts:
     """Of a mapping of pathway name to its genes; see `Mask.from_sets`."""
-    sets = {name: list(members) for name, members in sets.items()}
+    if not hasattr(sets, "items"):
+        raise MaskError(
+            f"the gene sets must be a mapping of pathway name to its genes, received "
+            f"a {type(sets).__name__}",
+            code="E-MASK-NAMES",
+            hint="Such as {'Apoptosis': ['TP53', 'BAX']}; bm.read_gmt reads a file of them.",
+        )
+    sets = {
+        name: checks.name_list(members, f"the genes of {name!r}") for name, members in sets.items()
+    }
     flat = np.array([gene for members in sets.values() for gene in members], dtype=object)
-    index = pd.Index(pd.unique(flat) if genes is None else list(genes), dtype=object)
+    names = pd.unique(flat) if genes is None else genes
+    index = checks.unique_names(names, None, "gene")
     rows = index.get_indexer(pd.Index(flat, dtype=object))  # pandas 3 would make it text
     if (rows < 0).any():
         raise MaskError(

@@ -9,6 +9,7 @@ import pandas as pd
 
 from biomask.errors import ReadError
 from biomask.masks.arrays import mask_from_npy, mask_from_npz
+from biomask.masks.checks import name_list
 from biomask.masks.edges import read_edges
 from biomask.masks.gmt import read_gmt
 from biomask.masks.hierarchy import Hierarchy
@@ -146,7 +147,7 @@ def read_hierarchy(
 
 
 def _check_side(mask: Mask, genes: Iterable[str], path: str | Path) -> None:
-    genes = {str(gene) for gene in genes}
+    genes = {*name_list(genes, "genes")}
     rows, columns = int(mask.genes.isin(genes).sum()), int(mask.pathways.isin(genes).sum())
     if columns > rows:
         raise ReadError(

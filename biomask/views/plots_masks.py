@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, Normalize
 
 from biomask.errors import ArgumentError
+from biomask.masks.checks import name_list
 from biomask.masks.mask import Mask
 from biomask.masks.overlap import jaccard
 from biomask.views import tables
@@ -126,7 +127,7 @@ def _overlap_table(mask: Mask | pd.DataFrame, pathways: Iterable[str] | None) ->
             code="E-PLOT-TABLE",
         )
     if pathways is not None:
-        pathways = list(pathways)
+        pathways = name_list([pathways] if isinstance(pathways, str) else pathways, "pathways")
         unknown = [name for name in pathways if name not in table.index]
         if unknown:
             raise ArgumentError(
