@@ -1,6 +1,7 @@
 """Long tables; rows 17 and 22 are in acceptance/."""
 
 import gzip
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -236,3 +237,82 @@ def test_what_to_do_with_self_loops_is_one_of_two(tmp_path):
         read(tmp_path, CLEAN, on_self_loop=True)
     assert caught.value.problem == "on_self_loop must be 'error' or 'keep', received True"
     assert caught.value.code == "E-ARGUMENT"
+
+
+# ------------------------------------------------------------------------ signs
+
+NETWORK = {"source": ["MYC", "MYC", "TP53", "TP53"], "target": ["A", "B", "A", "C"]}
+SIGNS = [1, -1, -1, 1]
+OTHERS = {  # columns beside source and target -> weights of the edges
+    "weight": ({"weight": SIGNS}, SIGNS),
+    "mor": ({"mor": SIGNS}, SIGNS),
+    "case": ({" MOR ": SIGNS}, SIGNS),
+    "dorothea": ({"confidence": list("ABCD"), "mor": SIGNS}, SIGNS),
+    "likelihood": ({"mor": SIGNS, "likelihood": [1, 0.5, 0.5, 1]}, SIGNS),
+    "collectri": ({"weight": SIGNS, "PMID": list("1234"), "sign_decision": ["PMID"] * 4}, SIGNS),
+    "progeny": ({"weight": [2.5, -3, -1, 4], "padj": [0.1, 0.2, 0, 1]}, [2.5, -3, -1, 4]),
+    "sign": ({"Sign": list("+--+")}, SIGNS),
+    "effect": ({"effect": ["activation", "inhibition", "Repression", "Activation"]}, SIGNS),
+    "signor": ({"EFFECT": ["up-regulates", "down-regulates quantity by repression"] * 2}, None),
+    "arrows": ({"effect": ["-->", "--|", "--|", "-->"]}, SIGNS),
+    "up and down": ({"mode of regulation": ["up", "down", "Down", "UP"]}, SIGNS),
+    "weight and mor": ({"mor": SIGNS, "weight": [2, -0.5, -1, 1]}, [2, -0.5, -1, 1]),
+    "no sign": ({"score": [2, 3, 0.5, 1], "curated": [True, False] * 2}, [1, 1, 1, 1]),
+    "asked": ({"mor": SIGNS}, [1, 1, 1, 1]),
+}
+LOST = {
+    "unknown": {"mor": ["Activation", "Repression", "Repression", "Unknown"]},
+    "missing": {"mor": [1, -1, None, 1]},
+    "zero": {"sign": [1, -1, 0, 1]},
+    "another name": {"interaction": ["activation", "inhibition", "inhibition", "activation"]},
+    "numbers": {"score": [2.5, -1, -3, 1]},
+    "omnipath": {"is_stimulation": [True, False, False, True], "is_inhibition": [0, 1, 1, 0]},
+    "text of booleans": {"consensus_inhibition": ["False", "True", "True", "False"]},
+    "weight says otherwise": {"weight": [1, 0.5, 1, 1], "mor": SIGNS},
+}
+
+
+def network(tmp_path, columns, as_file):
+    frame = pd.DataFrame(NETWORK | columns)
+    if as_file:
+        frame.to_csv(tmp_path / "network.tsv", sep="\t", index=False)
+        return tmp_path / "network.tsv"
+    return frame
+
+
+@pytest.mark.parametrize("as_file", [False, True])
+@pytest.mark.parametrize("kind", OTHERS)
+def test_signs_are_the_weights_of_the_edges(tmp_path, kind, as_file):
+    columns, wanted = OTHERS[kind]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        mask = bm.read_edges(network(tmp_path, columns, as_file), weighted=kind != "asked")
+    edges = mask.to_edges().set_index(["pathway", "gene"])["weight"]
+    found = edges[list(zip(*NETWORK.values(), strict=True))].tolist()
+    assert found == (wanted or [1, -1, 1, -1])
+
+
+@pytest.mark.parametrize("as_file", [False, True])
+@pytest.mark.parametrize("kind", LOST)
+def test_signs_that_are_lost_are_warned_of_and_noted(tmp_path, kind, as_file):
+    name = list(LOST[kind])[-1]
+    with pytest.warns(bm.BiomaskWarning, match=f"column '{name}'"):
+        mask = bm.read_edges(network(tmp_path, LOST[kind], as_file))
+    assert (mask.edge_values > 0).all()
+    notes = mask.report.set_index("subject")["detail"]
+    assert "sign" in notes[name]
+
+
+def test_a_table_of_tf_and_target_without_a_header_needs_one(tmp_path):
+    trrust = "AATF\tBAX\tRepression\t22909821\nAATF\tCDKN1A\tUnknown\t17157788\n"
+    assert refused(tmp_path, trrust).code == "E-COLUMN"
+    mask = read(tmp_path, "TF\ttarget\teffect\tpmid\n" + trrust.splitlines()[0] + "\n")
+    assert mask.to_edges().to_numpy().tolist() == [["BAX", "AATF", -1]]
+
+
+def test_signs_of_a_network_are_those_of_a_signed_layer():
+    layer = bm.MaskedDense(bm.read_edges(pd.DataFrame(NETWORK | {"mor": SIGNS})), signed=True)
+    layer.build((None, 3))
+    kernel = pd.DataFrame(layer.dense_kernel(), layer.mask.genes, layer.mask.pathways)
+    found = [kernel.loc[gene, tf] for tf, gene in zip(*NETWORK.values(), strict=True)]
+    assert np.sign(found).tolist() == SIGNS

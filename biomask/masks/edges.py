@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import numbers
+import re
+import warnings
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -12,13 +15,33 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from biomask.errors import ArgumentError, BiomaskError, ReadError, raise_together
+from biomask.errors import (
+    ArgumentError,
+    BiomaskError,
+    BiomaskWarning,
+    ReadError,
+    listed,
+    raise_together,
+)
 from biomask.masks.mask import Mask
 from biomask.masks.notes import Note
-from biomask.masks.tables import Table, cell_value
+from biomask.masks.tables import Row, Table, cell_value
 from biomask.masks.text import is_blank, read_text, reading
 
-_DIRECTIONS = (("gene", "pathway"), ("target", "source"))  # (gene, pathway) columns, best first
+# (gene, pathway) columns, best first
+_DIRECTIONS = (("gene", "pathway"), ("target", "source"), ("target", "tf"))
+# Columns of signs, best first, used where there is no column weight; mor, the mode of regulation, is
+# what decoupleR calls it.
+_SIGNS = ("mor", "mode_of_regulation", "mode of regulation", "sign", "effect")
+_ACTIVATES = re.compile(
+    r"\+|[-=]*>|→|up\b.*|upregulat.*|pos|positive.*|activat.*|stimulat.*|induc.*|increas.*", re.I
+)
+_INHIBITS = re.compile(
+    r"[-−–]|[-=]*[|]|⊣|down\b.*|downregulat.*|neg|negative.*|inhibit.*|repress.*|suppress.*|"
+    r"decreas.*|deactivat.*|inactivat.*",
+    re.I,
+)
+_INHIBITION = re.compile(r".*(inhibition|repression)")  # columns that say yes or no, as OmniPath's
 
 
 class _Columns(NamedTuple):
@@ -44,9 +67,9 @@ def read_edges(
     """Read a mask from a long table, one connection a row.
 
     The names of the columns decide the direction: ``gene, pathway`` say it themselves;
-    ``source, target`` are read as decoupler means them, so the source is the pathway and the
-    target is the gene. ``gene, pathway`` win where all four are there. Upper or lower case does
-    not matter; other columns are ignored and noted.
+    ``source, target`` (or ``tf, target``) are read as decoupler means them, so the source is the
+    pathway and the target is the gene. ``gene, pathway`` win where all four are there. Upper or
+    lower case does not matter; other columns are ignored and noted.
 
     Parameters
     ----------
@@ -54,8 +77,10 @@ def read_edges(
         A file with a header, separated by tabs or commas, plain or gzip; every name is read as
         the text it is. In a frame names are str or int.
     weighted : bool
-        Use the column ``weight`` when there is one; a weight of 0 is no connection. False makes
-        every row a connection of weight 1.
+        Use the column ``weight`` when there is one; a weight of 0 is no connection. Else the signs
+        in ``mor``, ``sign`` or ``effect``: numbers, or words such as "activation" and "repression",
+        which become 1 and -1; not where some of them are neither. False makes every row a
+        connection of weight 1.
     on_self_loop : {"error", "keep"}
         What to do with a row whose gene and pathway have the same name. Networks of
         transcription factors, which regulate themselves, need "keep".
@@ -74,25 +99,35 @@ def read_edges(
         With all problems together: a column is missing (E-COLUMN), a name is empty or no text
         (E-NAME), a weight is no finite number (E-WEIGHT), an edge is repeated with another
         weight (E-DUPLICATE), a self-loop (E-SELF-LOOP), a row of the wrong length (E-RAGGED).
+
+    Warns
+    -----
+    BiomaskWarning
+        A column has signs that are not used.
     """
     if on_self_loop not in ("error", "keep"):
         raise ArgumentError(
             f"on_self_loop must be 'error' or 'keep', received {on_self_loop!r}", code="E-ARGUMENT"
         )
     if isinstance(path_or_frame, pd.DataFrame):
-        path, header = "DataFrame", [str(name) for name in path_or_frame.columns]
+        path, header, table = "DataFrame", [str(name) for name in path_or_frame.columns], None
         columns = _columns(header, path, None)
-        records, table = _frame_records(path_or_frame, columns), None
+        cells = (path_or_frame.iloc[:, i].tolist() for i in range(len(header)))
+        rows = list(map(Row, itertools.count(1), zip(*cells, strict=True)))
     else:
         path = path_or_frame
         table = Table(read_text(path, kind="a table", encoding=encoding), path)
         header = table.header.cells
         columns = _columns(header, path, table.header.line)
-        records = _text_records(table, columns)
+        rows = list(table)
+    whole = [row.cells for row in rows if len(row.cells) == len(header)]
+    weights, lost = [1.0] * len(whole), {}
+    if weighted:
+        columns, weights, lost = _weights(header, columns, whole, path)
     edges = _Edges(path, weighted=weighted, keep_loops=on_self_loop == "keep")
-    edges.add_all(records)
+    edges.add_all(_records(rows, weights, columns, len(header), path))
     raise_together(edges.problems)
-    notes = _ignored(header, columns, weighted) + ([] if table is None else table.notes())
+    notes = _ignored(header, columns, weighted, lost) + ([] if table is None else table.notes())
     with reading(path):
         return edges.mask(notes)
 
@@ -108,7 +143,8 @@ def _columns(header: Sequence[str], path: str | Path, line: int | None) -> _Colu
             code="E-COLUMN",
             file=path,
             line=line,
-            hint="Rename the columns; source is the pathway and target the gene.",
+            hint="Rename the columns, or add a header where there is none; source is the pathway "
+            "and target the gene.",
         )
     for name in (gene, pathway, "weight"):
         if names.count(name) > 1:
@@ -124,41 +160,113 @@ def _columns(header: Sequence[str], path: str | Path, line: int | None) -> _Colu
     return _Columns(names.index(gene), names.index(pathway), weight)
 
 
-def _ignored(header: Sequence[str], columns: _Columns, weighted: bool) -> list[Note]:
+def _ignored(
+    header: Sequence[str], columns: _Columns, weighted: bool, lost: Mapping[int, str]
+) -> list[Note]:
     used = set(columns) if weighted else {columns.gene, columns.pathway}
+    usual = "not gene, pathway or weight"
     return [
         Note(
             "ignored column",
             name,
-            "not gene, pathway or weight" if i != columns.weight else "weighted=False",
+            lost.get(i, usual) if i != columns.weight else "weighted=False",
         )
         for i, name in enumerate(header)
         if i not in used
     ]
 
 
-def _frame_records(frame: pd.DataFrame, columns: _Columns) -> Iterator[_Record]:
-    genes, pathways = (frame.iloc[:, i].tolist() for i in (columns.gene, columns.pathway))
-    weights = [1] * len(frame)
-    if columns.weight is not None:
-        weights = frame.iloc[:, columns.weight].tolist()
-    return map(_Record, range(1, len(frame) + 1), genes, pathways, weights)
-
-
-def _text_records(table: Table, columns: _Columns) -> Iterator[_Record | BiomaskError]:
-    width = len(table.header.cells)
-    for line, cells in table:
+def _records(
+    rows: Iterable[Row], weights: Iterable, columns: _Columns, width: int, path: str | Path
+) -> Iterator[_Record | BiomaskError]:
+    """The edges, with the `weights` of those rows that have the right width."""
+    weights = iter(weights)
+    for line, cells in rows:
         if len(cells) != width:
             yield ReadError(
                 f"{len(cells)} fields, expected {width} as in the header",
                 code="E-RAGGED",
-                file=table.path,
+                file=path,
                 line=line,
                 hint="Give every row the same fields.",
             )
         else:
-            weight = 1 if columns.weight is None else cells[columns.weight]
-            yield _Record(line, cells[columns.gene], cells[columns.pathway], weight)
+            yield _Record(line, cells[columns.gene], cells[columns.pathway], next(weights))
+
+
+# ------------------------------------------------------------------------ signs
+
+
+def _weights(
+    header: Sequence[str], columns: _Columns, rows: Sequence[Sequence], path: str | Path
+) -> tuple[_Columns, list, dict[int, str]]:
+    """The columns, the weight of every row, and the columns whose signs are lost, with a note."""
+    names = [name.strip().casefold() for name in header]
+    cells = {i: [row[i] for row in rows] for i in range(len(header)) if i not in columns}
+    signs = {i: _signs_of(names[i], column) for i, column in cells.items()}
+    weights = [1.0] * len(rows)
+    if columns.weight is not None:
+        weights = [row[columns.weight] for row in rows]
+    for name in _SIGNS:
+        if columns.weight is None and name in names and None not in signs[names.index(name)]:
+            columns = columns._replace(weight=names.index(name))
+            weights = signs[columns.weight]
+    used = np.sign([cell_value(str(weight)) or 0 for weight in weights])
+    lost = {}
+    for i, column in cells.items():
+        values = np.array([np.nan if sign is None else sign for sign in signs[i]])
+        known = ~np.isnan(values)
+        if not _has_signs(names[i], column, values[known]):
+            continue
+        if (np.sign(values[known]) != used[known]).any():
+            unknown = pd.unique(np.array(column, dtype=object)[~known])
+            lost[i] = "its signs are not used: " + _why_lost(
+                names[i], unknown, None if columns.weight is None else header[columns.weight]
+            )
+            warnings.warn(f"{path}: column {header[i]!r}: {lost[i]}", BiomaskWarning, stacklevel=3)
+    return columns, weights, lost
+
+
+def _signs_of(name: str, cells: Iterable) -> list[float | None]:
+    """The signed number that each cell is or stands for; None where it is or says neither."""
+    if _INHIBITION.fullmatch(name):
+        return [-1.0 if str(cell).casefold() in ("true", "1", "1.0") else None for cell in cells]
+    cells = list(map(str, cells))
+    meaning = {cell: _sign_of(cell.strip()) for cell in set(cells)}
+    return [meaning[cell] for cell in cells]
+
+
+def _sign_of(cell: str) -> float | None:
+    value = cell_value(cell)
+    if value is not None:
+        return value or None
+    if _INHIBITS.fullmatch(cell):
+        return -1.0
+    return 1.0 if _ACTIVATES.fullmatch(cell) else None
+
+
+def _has_signs(name: str, cells: Sequence, known: np.ndarray) -> bool:
+    """Whether a column tells what inhibits; one of another name, if most of its cells do."""
+    if not (known < 0).any():
+        return False
+    if name in _SIGNS or _INHIBITION.fullmatch(name):
+        return True
+    words = any(cell_value(str(cell)) is None and len(str(cell)) > 1 for cell in cells)
+    return 2 * len(known) >= len(cells) and (words or (known > 0).any())
+
+
+def _why_lost(name: str, unknown: Sequence, weight: str | None) -> str:
+    if weight is not None:
+        return f"the weights are those of {weight!r}; drop the column that is wrong."
+    if name in _SIGNS:
+        return (
+            f"{listed(unknown, 3)} is neither 1 nor -1, activation nor inhibition. Every edge "
+            "counts as activating; drop or correct these rows to use the signs."
+        )
+    return (
+        "every edge counts as activating. Name a column of 1 and -1 'sign' to use them; "
+        "weighted=False says that they are not wanted."
+    )
 
 
 class _Edges:
