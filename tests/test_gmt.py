@@ -1,6 +1,7 @@
 """GMT files, and the readers of others; rows 1 to 14 are in acceptance/."""
 
 import gzip
+import warnings
 
 import decoupler
 import gseapy.parser
@@ -333,3 +334,138 @@ def test_where_others_silently_differ_ours_keeps_gene_and_name(tmp_path):
         "Cell cycle": ["TP53", "CDK1"],
         "Repair": ["ATM", "BRCA1", "ATR", "FANCA"],
     }
+
+
+# ------------------------------------------------------------------------ look like GMT
+
+SIX = {
+    "CYCLE": ["CDK1", "CCNB1", "TP53", "E2F1", "ATM"],
+    "REPAIR": ["TP53", "ATM", "BRCA1"],
+    "DEATH": ["BAX", "TP53", "CASP3", "ATM", "CDK1"],
+}
+
+
+def lines(*rows):
+    return "".join("\t".join(row) + "\n" for row in rows)
+
+
+def gmx(*above, gap=False, sets=SIX):
+    """Sets in columns, below their names and the rows `above`."""
+    depth = max(map(len, sets.values()))
+    padded = [genes + [""] * (depth - len(genes)) for genes in sets.values()]
+    rows = [list(sets), *above, *map(list, zip(*padded, strict=True))]
+    return lines(*([row[0], "", *row[1:]] if gap else row for row in rows))
+
+
+FREE = ["Cells divide.", "DNA is mended", "They die"]
+APART = {"ONE": ["A1", "A2", "A3"], "TWO": ["B1", "B2", "B3"], "THREE": ["C1", "C2", "C3"]}
+TURNED = {
+    "GSEA": ("sets.gmx", gmx(["na"] * 3), SIX),
+    "named GMT": ("sets.gmt", gmx(["na"] * 3), SIX),
+    "names again": ("sets.gmx", gmx(list(SIX)), SIX),
+    "links": ("sets.txt", gmx([f"https://x.org/{name}" for name in SIX]), SIX),
+    "free text": ("sets.gmx", gmx(FREE), SIX),
+    "free text, named GMT": ("sets.gmt", gmx(FREE), SIX),
+    "without descriptions": ("sets.gmx", gmx(), SIX),
+    "without descriptions, named GMT": ("sets.gmt", gmx(), SIX),
+    "an empty second column": ("sets.gmx", gmx(["na"] * 3, gap=True), SIX),
+    "an empty second column, nothing else": ("sets.gmt", gmx(gap=True), SIX),
+    "no gene twice": ("sets.gmx", gmx(["na"] * 3, sets=APART), APART),
+    "no gene twice, free text": ("sets.gmx.gz", gmx(FREE, sets=APART), APART),
+    "GMT named GMX": ("sets.gmx", lines(*([p, "na", *g] for p, g in SIX.items())), SIX),
+    "GMT with text, named GMX": (
+        "sets.gmx",
+        lines(*([p, t, *g] for (p, g), t in zip(SIX.items(), FREE, strict=True))),
+        SIX,
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore::biomask.errors.BiomaskWarning")
+@pytest.mark.parametrize("kind", TURNED)
+def test_sets_in_columns_are_read_as_sets(tmp_path, kind):
+    name, content, wanted = TURNED[kind]
+    mask = read(tmp_path, content, name)
+    assert {pathway: set(genes) for pathway, genes in mask.to_sets().items()} == {
+        pathway: set(genes) for pathway, genes in wanted.items()
+    }
+    assert ("read columns as sets" in set(mask.report["action"])) == ("GMT " not in kind)
+    if "free text" in kind:
+        assert mask.descriptions.tolist() == FREE
+
+
+def test_columns_taken_for_sets_by_their_names_alone_are_warned_of(tmp_path):
+    with pytest.warns(BiomaskWarning, match="GMX"):
+        read(tmp_path, gmx())
+
+
+def test_a_network_of_factors_that_regulate_each_other_stays_gmt(tmp_path):
+    content = "MYC\tna\tTP53\tE2F1\tCDK1\nTP53\tna\tMYC\tE2F1\nE2F1\tna\tMYC\tTP53\n"
+    assert read(tmp_path, content).pathways.tolist() == ["MYC", "TP53", "E2F1"]
+
+
+@pytest.mark.parametrize(
+    ("content", "told", "warned"),
+    [
+        (lines(["A", "", "TP53,1.0", "MYC,1.0", ""], ["B", "", "TP53,1.0"]), "all 1", False),
+        (lines(["A", "", "TP53", "MYC"], ["B", "", "TP53,1.0"]), "all 1", False),
+        (lines(["A", "", "TP53,1", "MYC,1"], ["B", "", "TP53,1"]), "all 1", False),
+        (lines(["A", "", "TP53,0.73", "MYC,-2"], ["B", "", "TP53,1e-3"]), "-2 to 0.73", True),
+    ],
+)
+def test_weights_behind_genes_are_left_out_and_noted(tmp_path, content, told, warned):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        mask = read(tmp_path, content)
+    assert mask.to_sets() == {"A": ["TP53", "MYC"], "B": ["TP53"]}
+    assert not mask.weighted
+    (detail,) = mask.report.loc[mask.report["action"] == "dropped weights", "detail"]
+    assert told in detail
+    assert ["weights" in str(w.message) for w in caught if "dense" not in str(w.message)] == (
+        [True] if warned else []
+    )
+
+
+def test_commas_that_are_part_of_a_name_stay(tmp_path):
+    names = ["D-myo-Inositol 1,4", "1,2-Propanediol", "alpha,1", "Glucose"]
+    assert read(tmp_path, lines(["A", "na", *names])).genes.tolist() == names
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("A,na,TP53,MYC\nB,na,MYC,ATM\n", "commas"),
+        ("A;na;TP53;MYC\nB;na;MYC;ATM\n", "semicolons"),
+        ("A na TP53 MYC\nB na MYC ATM\n", "spaces"),
+        ("# INTERFERON\nTP53\nMYC\nATM\n", "list of genes"),
+        ("TP53", "list of genes"),
+        ('{"A": {"geneSymbols": ["TP53", "MYC"]}}', "JSON"),
+        ('{\n\t"A": {\n\t\t"geneSymbols": ["TP53"]\n\t}\n}\n', "JSON"),
+        ('<?xml version="1.0"?>\n<MSIGDB NAME="msigdb">\n</MSIGDB>\n', "XML"),
+        ("source\ttarget\tweight\nMYC\tTP53\t1.0\n", "read_edges"),
+        ("TF\tTarget\nMYC\tTP53\n", "read_edges"),
+        ("gene\tA\tB\nTP53\t1\t0\nMYC\t1\t1\n", "read_matrix"),
+    ],
+)
+def test_another_format_is_named(tmp_path, content, told):
+    error = refused(tmp_path, content)
+    assert len(error.problems) == 1
+    assert told in str(error)
+
+
+@pytest.mark.parametrize("mark", [",", "; ", " ", "/", "|"])
+def test_the_genes_of_a_set_in_one_field_are_warned_of(tmp_path, mark):
+    with pytest.warns(BiomaskWarning, match="in one field"):
+        read(tmp_path, lines(["A", "na", mark.join(["TP53", "MYC"])], ["B", "na", f"MYC{mark}ATM"]))
+
+
+def test_signs_of_a_sif_network_are_warned_of(tmp_path):
+    with pytest.warns(BiomaskWarning, match="'inhibits'"):
+        read(tmp_path, "MYC\tinhibits\tTP53\tATM\nATM\tactivates\tTP53\n", "network.sif")
+
+
+def test_names_with_percent_signs_and_spaces_are_kept(tmp_path):
+    name = "Apoptosis%WikiPathways_2024%WP254%Homo sapiens"
+    mask = read(tmp_path, f"{name}\thttps://wikipathways.org\t7157\t581\n")
+    assert mask.pathways.tolist() == [name]
+    assert mask.genes.tolist() == ["7157", "581"]

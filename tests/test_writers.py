@@ -97,12 +97,21 @@ def test_a_description_with_a_tab_is_refused_and_a_blank_one_is_not(tmp_path):
     assert bm.read_gmt(tmp_path / "m.gmt").descriptions["A"] == " "
 
 
-@pytest.mark.parametrize("name", ["<HTML>", "PK\x03\x04", "%PDF-1"])
+@pytest.mark.parametrize("name", ["<HTML>", "PK\x03\x04", "%PDF-1", '{"A'])
 def test_a_file_that_would_be_taken_for_another_kind_is_refused(tmp_path, name):
-    with pytest.raises(MaskError, match=r"be taken for an? "):
+    with pytest.raises(MaskError, match=r"be taken for "):
         bm.write_gmt(bm.Mask.from_sets({name: ["g"]}), tmp_path / "m.gmt")
     bm.write_gmt(bm.Mask.from_sets({"A": ["g"], name: ["g"]}), tmp_path / "m.gmt")
     assert bm.read_gmt(tmp_path / "m.gmt").pathways.tolist() == ["A", name]
+
+
+def test_a_gene_that_gmt_would_take_for_a_weighted_one_is_refused(tmp_path):
+    mask = bm.Mask.from_sets({"A": ["TP53,1.0"]})
+    with pytest.raises(MaskError, match="weight") as caught:
+        bm.write_gmt(mask, tmp_path / "m.gmt")
+    assert caught.value.code == "E-WRITE-NAME"
+    bm.write_edges(mask, tmp_path / "m.tsv")
+    assert bm.read_edges(tmp_path / "m.tsv") == mask
 
 
 def test_gmt_refuses_weights(tmp_path):

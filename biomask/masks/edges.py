@@ -29,9 +29,9 @@ from biomask.masks.tables import Row, Table, cell_value
 from biomask.masks.text import is_blank, read_text, reading
 
 # (gene, pathway) columns, best first
-_DIRECTIONS = (("gene", "pathway"), ("target", "source"), ("target", "tf"))
-# Columns of signs, best first, used where there is no column weight; mor, the mode of regulation, is
-# what decoupleR calls it.
+DIRECTIONS = (("gene", "pathway"), ("target", "source"), ("target", "tf"))
+# Columns of signs, best first, used where there is no column weight; decoupleR has mor, the mode of
+# regulation.
 _SIGNS = ("mor", "mode_of_regulation", "mode of regulation", "sign", "effect")
 _ACTIVATES = re.compile(
     r"\+|[-=]*>|→|up\b.*|upregulat.*|pos|positive.*|activat.*|stimulat.*|induc.*|increas.*", re.I
@@ -134,7 +134,7 @@ def read_edges(
 
 def _columns(header: Sequence[str], path: str | Path, line: int | None) -> _Columns:
     names = [name.strip().casefold() for name in header]
-    for gene, pathway in _DIRECTIONS:
+    for gene, pathway in DIRECTIONS:
         if gene in names and pathway in names:
             break
     else:
@@ -232,11 +232,12 @@ def _signs_of(name: str, cells: Iterable) -> list[float | None]:
     if _INHIBITION.fullmatch(name):
         return [-1.0 if str(cell).casefold() in ("true", "1", "1.0") else None for cell in cells]
     cells = list(map(str, cells))
-    meaning = {cell: _sign_of(cell.strip()) for cell in set(cells)}
+    meaning = {cell: sign_of(cell.strip()) for cell in set(cells)}
     return [meaning[cell] for cell in cells]
 
 
-def _sign_of(cell: str) -> float | None:
+def sign_of(cell: str) -> float | None:
+    """The signed number, not 0, that a cell is or stands for, such as "activation"; else None."""
     value = cell_value(cell)
     if value is not None:
         return value or None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -12,9 +14,18 @@ import numpy as np
 from scipy import sparse
 
 from biomask.errors import ArgumentError, BiomaskError, BiomaskWarning, ReadError, raise_together
+from biomask.masks.edges import DIRECTIONS, sign_of
 from biomask.masks.mask import Mask
 from biomask.masks.notes import Note
+from biomask.masks.tables import cell_value
 from biomask.masks.text import is_blank, numbered_lines, read_text, reading
+
+_NOTHING = {"", "na", "n/a", "nan", "none", "null"}  # descriptions that say nothing
+_LINKS = ("http://", "https://", ">")  # and how those begin that are links
+WEIGHT = re.compile(r"([^\s,]+),([-+]?\d+(\.\d+)?([eE][-+]?\d+)?)")  # as Enrichr's GENE,1.0
+_SEVERAL = re.compile(r"[A-Za-z][\w.-]*(\s*[,;|/\s]\s*[A-Za-z][\w.-]*)+")  # names in one field
+_SEPARATORS = {",": "commas", ";": "semicolons", "|": "bars", " ": "spaces"}
+_PEEK = 20  # lines looked at to see whether this is a table of numbers
 
 
 class _Set(NamedTuple):
@@ -35,7 +46,9 @@ def read_gmt(
 
     Only tabs separate: names and genes may contain spaces. The second field is always the
     description, be it blank, "na" or a URL, and is kept in `Mask.descriptions`. Genes and
-    pathways come in order of first appearance, their names exactly as they are written.
+    pathways come in order of first appearance, their names exactly as they are written. The
+    weights of Enrichr (``GENE,1.0``) are left out. A GMX file, in which a column is a set, is
+    recognised by its names and its row of descriptions, and read as the sets it has.
 
     Parameters
     ----------
@@ -59,31 +72,37 @@ def read_gmt(
     ------
     ReadError
         With all problems of the file: no tabs (E-GMT-TABS), no genes (E-GMT-EMPTY), no name
-        (E-GMT-NAME), a repeated name (E-GMT-DUPLICATE); or the file cannot be read as text.
+        (E-GMT-NAME), a repeated name (E-GMT-DUPLICATE); the file is a table (E-FORMAT), or cannot
+        be read as text.
 
     Warns
     -----
     BiomaskWarning
-        Most descriptions are genes of other sets, so the description column seems to be missing.
+        Most descriptions are genes of other sets, so the description column seems to be missing;
+        or signs, as in a SIF network; columns seem to be sets; weights other than 1 are left out.
     """
     _check_choice("on_duplicate", on_duplicate, ("error", "first", "union", "rename"))
     _check_choice("on_empty", on_empty, ("error", "keep"))
     text = read_text(path, kind="GMT", encoding=encoding)
+    _refuse_other_formats(text, path)
+    text, notes = _with_sets_in_lines(text, path)
     genes: defaultdict[str, int] = defaultdict()
     genes.default_factory = genes.__len__  # a gene seen for the first time gets the next position
     parser = _Parser(path, genes, keep_empty=on_empty == "keep")
     for number, line in numbered_lines(text, "set"):
         parser.line(number, line)
     raise_together(parser.problems)
+    parser.warn_of_fields()
     if not parser.sets:
         raise ReadError(
             "no gene set in the file", code="E-EMPTY", file=path, hint="Download or write it again."
         )
     names = np.array(list(genes), dtype=object)
-    sets, notes = _without_repeats(parser.sets, on_duplicate, path, names)
+    _warn_of_signs(parser.sets, path)
+    sets, repeats = _without_repeats(parser.sets, on_duplicate, path, names)
     _warn_without_descriptions(sets, genes, path)
     with reading(path):
-        return _to_mask(sets, names, [*parser.all_notes(), *notes])
+        return _to_mask(sets, names, [*notes, *parser.all_notes(), *repeats])
 
 
 def _check_choice(argument: str, value: str, choices: tuple[str, ...]) -> None:
@@ -92,6 +111,98 @@ def _check_choice(argument: str, value: str, choices: tuple[str, ...]) -> None:
             f"{argument} must be one of {', '.join(map(repr, choices))}, received {value!r}",
             code="E-ARGUMENT",
         )
+
+
+# ------------------------------------------------------------------------ what looks like GMT
+
+
+def _refuse_other_formats(text: str, path: str | Path) -> None:
+    """Refuse what is no GMT file, and say what it is."""
+    rows = [line.split("\t") for line in islice(_lines(text), _PEEK)]
+    if not rows:
+        return
+    names = {cell.strip().casefold() for cell in rows[0]}
+    numbers = [[cell_value(cell) for cell in row[1:]] for row in rows]
+    cells = [number for row in numbers[1:] for number in row]
+    code, kind, hint = "E-FORMAT", "", "GMT is name, description, genes, with tabs between."
+    if "\t" not in text:
+        code, kind = "E-GMT-TABS", "a list of genes (GRP)"
+        hint = "bm.Mask.from_sets({'name': genes}) makes a set of them."
+        for mark, marks in _SEPARATORS.items():
+            if 2 * sum(mark in row[0] for row in rows) > len(rows):
+                kind, hint = f"text with {marks} and no tabs", f"Put tabs for the {marks}."
+                break
+    elif any(names.issuperset(pair) for pair in DIRECTIONS):
+        kind, hint = "a table of connections", "bm.read_edges reads it."
+    elif cells and None not in cells and {*numbers[0]} == {None} and len({*map(len, rows)}) == 1:
+        kind, hint = "a table of numbers", "bm.read_matrix reads it."
+    if kind:
+        raise ReadError(f"this is {kind}, not GMT", code=code, file=path, line=1, hint=hint)
+
+
+def _lines(text: str) -> Iterator[str]:
+    return (line for line in text.split("\n") if not is_blank(line))
+
+
+def _with_sets_in_lines(text: str, path: str | Path) -> tuple[str, list[Note]]:
+    """The text of a GMX file (a column is a set, its name and description on top) as GMT."""
+    named = Path(path).name.casefold().removesuffix(".gz").endswith(".gmx")
+    widths = (line.rstrip("\t").count("\t") for line in _lines(text))
+    first = next(widths, None)
+    if first is None or any(width > first for width in widths):
+        return text, []
+    rows = [line.split("\t") for line in _lines(text)]
+    columns = [list(map(str.strip, column)) for column in zip_longest(*rows, fillvalue="")]
+    described = len(rows) > 2 and all(
+        _says_nothing(cell) or (named and cell == name)
+        for name, cell in zip_longest(rows[0], rows[1], fillvalue="")
+    )
+    if not (described or _columns_are_sets(columns, named)):
+        return text, []
+    if not (described or named):
+        warnings.warn(
+            f"{path}: the columns look like sets (GMX), and are read as such: the first cells of "
+            "the lines are genes in other columns, those of the first line are not. If a line is a "
+            "set, write na in its second field.",
+            BiomaskWarning,
+            stacklevel=3,
+        )
+    genes = [gene for column in columns for gene in column[2:]]
+    second = [column[1] for column in columns if column[1]]
+    described = described or 4 * sum(map({*genes}.__contains__, second)) < len(second)
+    sets = [[c[0], c[1] if described else "", *filter(None, c[1 + described :])] for c in columns]
+    sets = ["\t".join(one) if any(one) else "" for one in sets]
+    below = "the row below the names has descriptions" if described else "no row of descriptions"
+    return "\n".join(sets), [
+        Note("read columns as sets", "file", f"GMX, {below}; lines are columns")
+    ]
+
+
+def _says_nothing(description: str) -> bool:
+    return description.strip().casefold() in _NOTHING or description.startswith(_LINKS)
+
+
+def _columns_are_sets(columns: Sequence[Sequence[str]], named: bool) -> bool:
+    """Whether genes stand below the first cell of the columns, not behind that of the lines.
+
+    Genes are in several sets, and the names of sets are no genes. Where no gene is in two sets the
+    name of the file decides.
+    """
+    below = [set(filter(None, column[1:])) for column in columns]
+    top = {column[0] for column in columns}
+    others = set().union(*below[1:])
+    if top & (below[0] | others) or columns[0] == columns[1]:
+        return False
+    filled = [cell for cell in columns[1][1:] if cell]
+    if filled and all(map(_says_nothing, filled)):
+        return False  # a column of descriptions
+    shared = len(below[0] & others), len(below[1] & set().union(below[0], *below[2:]))
+    if named:
+        return True
+    return shared[0] >= max(3, len(below[0]) / 4) and (not filled or shared[1] >= len(below[1]) / 4)
+
+
+# ------------------------------------------------------------------------ lines
 
 
 class _Parser:
@@ -104,6 +215,8 @@ class _Parser:
         self.problems: list[BiomaskError] = []
         self.blank: list[int] = []  # line numbers
         self.padded: list[int] = []
+        self.weighted: list[int] = []
+        self.weights: set[float] = set()
 
     def line(self, number: int, line: str) -> None:
         if is_blank(line):
@@ -122,6 +235,8 @@ class _Parser:
             self._refuse("E-GMT-NAME", "a gene set without a name", number, "Name it.")
             return
         genes = self._without_blanks(name, genes, number)
+        if "," in line:
+            genes = self._without_weights(genes, number)
         if not genes and not self._accept_empty(name, number):
             return
         members = self._members(name, genes, number)
@@ -142,6 +257,39 @@ class _Parser:
             count = f"{len(genes) - len(kept)} between the genes"
             self.notes.append(Note("skipped empty field", name, count, number))
         return kept
+
+    def _without_weights(self, genes: list[str], number: int) -> list[str]:
+        found = [WEIGHT.fullmatch(gene) for gene in genes]
+        if not all(found):  # a whole number may belong to the name of a metabolite
+            found = [match if match and match[3] else None for match in found]
+        if any(found):
+            self.weighted.append(number)
+            self.weights |= {float(match[2]) for match in found if match}
+        return [m[1] if m else gene for m, gene in zip(found, genes, strict=True)]
+
+    def warn_of_fields(self) -> None:
+        """Warn of sets with all their genes in one field, and of weights other than 1."""
+        names = list(self.genes)
+        single = [names[one.members[0]] for one in self.sets if len(one.members) == 1]
+        several = [name for name in single if _SEVERAL.fullmatch(name)]
+        if 2 * len(several) > len(self.sets):
+            warnings.warn(
+                f"{self.path}: {len(several)} of {len(self.sets)} sets seem to have all their "
+                f"genes in one field, such as {several[0][:40]!r}; put tabs between the genes.",
+                BiomaskWarning,
+                stacklevel=3,
+            )
+        if self.weights - {1.0}:
+            warnings.warn(
+                f"{self.path}: the weights of genes, {self._span()}, are left out: a gene is in a "
+                "set or not. bm.read_edges reads a table with a column weight.",
+                BiomaskWarning,
+                stacklevel=3,
+            )
+
+    def _span(self) -> str:
+        low, high = min(self.weights), max(self.weights)
+        return f"all {low:g}" if low == high else f"{low:g} to {high:g}"
 
     def _accept_empty(self, name: str, number: int) -> bool:
         if self.keep_empty:
@@ -174,6 +322,10 @@ class _Parser:
         return [
             *_count_note("skipped empty lines", self.blank),
             *_count_note("ignored trailing tabs", self.padded),
+            *(
+                note._replace(detail=f"{note.detail}, {self._span()}")
+                for note in _count_note("dropped weights", self.weighted)
+            ),
             *self.notes,
         ]
 
@@ -253,6 +405,19 @@ class _Repeats:
             Note("renamed set", again.name, f"to {name!r}; line {first.line} has it", again.line)
         )
         return [again._replace(name=name)]
+
+
+def _warn_of_signs(sets: list[_Set], path: str | Path) -> None:
+    """Warn of a network in SIF, ``MYC <tab> inhibits <tab> TP53``."""
+    signs = [d for d in (one.description for one in sets) if len(d) > 1 and sign_of(d)]
+    if 2 * len(signs) > len(sets):
+        warnings.warn(
+            f"{path}: the second field of {len(signs)} of {len(sets)} lines is a sign, such as "
+            f"{signs[0]!r}, which a set of genes does not keep. bm.read_edges reads a table with "
+            "the columns source, sign and target.",
+            BiomaskWarning,
+            stacklevel=3,
+        )
 
 
 def _warn_without_descriptions(sets: list[_Set], genes: dict[str, int], path: str | Path) -> None:

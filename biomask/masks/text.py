@@ -6,6 +6,7 @@ import codecs
 import contextlib
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +37,10 @@ _NOT_TEXT = {
 }
 HTML = "an HTML page"
 _PAGES = (b"<!doctype", b"<html", b"<head", b"<body", b"<?xml")
+_STRUCTURES = {
+    re.compile(rb"[\[{]\s*[\[{\"]"): "JSON",
+    re.compile(rb"<\?xml[^>]*>\s*<(?!!doctype html|html)"): "an XML file",
+}
 _MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark begins the same way
     codecs.BOM_UTF32_BE: "utf-32",
@@ -187,6 +192,9 @@ def foreign(raw: bytes) -> str:
         if raw.startswith(magic):
             return what
     start = raw[:200].removeprefix(codecs.BOM_UTF8).lstrip().lower()
+    for pattern, what in _STRUCTURES.items():
+        if pattern.match(start):
+            return what
     return HTML if start.startswith(_PAGES) else ""
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from biomask.errors import BiomaskError, BiomaskWarning, MaskError, raise_together
+from biomask.masks.gmt import WEIGHT
 from biomask.masks.mask import Mask
 from biomask.masks.text import foreign, is_blank
 from biomask.storage import atomic_write
@@ -39,8 +40,8 @@ def write_gmt(mask: Mask, path: str | Path, *, overwrite: bool = True) -> None:
     MaskError
         The mask has weights (E-WRITE-WEIGHTS), or a name or description cannot be read back: it
         holds a tab, newline, carriage return, NUL or lone surrogate, begins with a byte-order
-        mark, would make the file look like a web page or an archive, or a name is white space
-        only (E-WRITE-NAME).
+        mark, would make the file look like a web page or an archive, a name is white space only,
+        or a gene ends in a comma and a number, like a weight (E-WRITE-NAME).
     StorageError
         The file cannot be written.
     """
@@ -51,7 +52,7 @@ def write_gmt(mask: Mask, path: str | Path, *, overwrite: bool = True) -> None:
             hint="Use write_edges.",
         )
     descriptions = mask.descriptions
-    _check_names(mask, descriptions)
+    _check_names(mask, descriptions, gmt=True)
     unused = int((mask.degrees() == 0).sum())
     if unused:
         _warn_lost(f"{unused} genes in no pathway", "GMT")
@@ -101,7 +102,7 @@ def write_edges(mask: Mask, path: str | Path, *, overwrite: bool = True) -> None
     _write_text(out.getvalue(), path, overwrite)
 
 
-def _check_names(mask: Mask, descriptions: Iterable[str]) -> None:
+def _check_names(mask: Mask, descriptions: Iterable[str], *, gmt: bool = False) -> None:
     problems: list[BiomaskError] = []
     for kind, names in [
         ("gene", mask.genes),
@@ -110,6 +111,8 @@ def _check_names(mask: Mask, descriptions: Iterable[str]) -> None:
     ]:
         for name in names:
             why = _unreadable(name, blank_allowed=kind == "description")
+            if gmt and kind == "gene" and WEIGHT.fullmatch(name):
+                why = "ends like a weight"
             if why:
                 problems.append(
                     MaskError(
