@@ -1,8 +1,13 @@
 """Names: what is cleaned, what is only suspected, and the cause that is told."""
 
+import ast
+import re
+
+import numpy as np
 import pandas as pd
 import pytest
 
+import biomask as bm
 from biomask.errors import AlignmentError
 from biomask.masks import naming
 from biomask.masks.naming import candidates, excel_genes, kind_of, probable_cause
@@ -322,3 +327,95 @@ def test_names_as_text():
 def test_a_rare_difference_is_no_cause():
     mask = [f"GENE{i}" for i in range(100)]
     assert probable_cause(["gene1", "FOO"], mask) == ""
+
+
+# ------------------------------------------------------------------------ names with more in them
+
+SYMBOLS = [f"{stem}{i}" for stem in ("KRT", "CDK", "IL", "STAT") for i in range(1, 11)]
+FORMS = {
+    "DepMap": "{} (7157)",
+    "organism": "{} [Homo sapiens]",
+    "Firehose": "{}|7157",
+    "id first": "7157|{}",
+    "Ensembl first": "ENSG00000141510.16|{}",
+    "10x of two genomes": "GRCh38_{}",
+    "10x, padded": "GRCh38_____{}",
+    "hg19": "hg19_{}",
+    "UniProt": "{}_HUMAN",
+    "with Ensembl": "{}_ENSG00000141510",
+    "Ensembl before": "ENSG00000141510_{}",
+    "dash and Ensembl": "{}-ENSG00000141510",
+    "NCBI": "gene-{}",
+    "a colon": "Gene:{}",
+    "dot": "rna.{}",
+    "make.unique": "{}.1",
+    "transcript": "{}-201",
+    "several": "{} /// OTHER",
+    "semicolon": "{};OTHER",
+    "bytes": "b'{}'",
+    "quotes": '"{}"',
+}
+
+
+@pytest.mark.parametrize("side", ["data", "mask"])
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_names_with_more_in_them_are_told_with_the_way_out(form, side):
+    mask = bm.Mask.from_sets({"P": SYMBOLS[:20], "Q": SYMBOLS[20:]})
+    names = [form.format(name) for name in [*SYMBOLS, *(f"OTHER{i}" for i in range(60))]]
+    if side == "mask":
+        mask = bm.Mask.from_sets({"P": names[:20], "Q": names[20:40]})
+        names = [*SYMBOLS, *(f"OTHER{i}" for i in range(60))]
+    data = pd.DataFrame(np.random.default_rng(0).normal(size=(4, 100)), columns=names)
+    with pytest.raises(AlignmentError) as caught:
+        bm.align(mask, data)
+    assert "more in them" in caught.value.hint
+    if side == "data":
+        pattern = re.search(r"replace\((r?['\"].*['\"]), '', regex=True\)", caught.value.hint)[1]
+        data.columns = data.columns.str.replace(ast.literal_eval(pattern), "", regex=True)
+        rename = None
+    else:
+        line = re.search(r"rename=(\{.*\})", caught.value.hint)[1]
+        rename = eval(line, {"re": re, "mask": mask})
+    assert len(bm.align(mask, data, rename=rename).report.matched) == 40
+
+
+def test_entrez_ids_of_r_lose_their_x():
+    mask, data = [str(i) for i in range(100, 140)], [f"X{i}" for i in range(100, 200)]
+    assert "'X100' for '100'" in probable_cause(data, mask)
+
+
+@pytest.mark.parametrize(
+    ("data", "mask", "then"),
+    [
+        ([f"mm10___{name.title()}" for name in SYMBOLS], SYMBOLS, "species"),
+        ([f"GRCh38_{name.lower()}" for name in SYMBOLS], SYMBOLS, "upper and lower case"),
+        (
+            [f"GRCh38_ENSG{i:011}.4" for i in range(9)],
+            [f"ENSG{i:011}" for i in range(9)],
+            "version",
+        ),
+    ],
+)
+def test_what_remains_after_that_is_told_too(data, mask, then):
+    cause = probable_cause(data, mask)
+    assert "more in them" in cause
+    assert then in cause
+    assert candidates(data, mask) == [] or then == "version"
+
+
+def test_some_names_with_more_in_them_are_candidates():
+    half = [f"{name}|7157" for name in SYMBOLS[:20]]
+    mask = bm.Mask.from_sets({"P": SYMBOLS})
+    data = pd.DataFrame(
+        np.random.default_rng(0).normal(size=(4, 40)), columns=[*half, *SYMBOLS[20:]]
+    )
+    report = bm.align(mask, data).report
+    pairs = dict(report.candidates[["name", "to"]].to_numpy())
+    assert pairs == dict(zip(half, SYMBOLS[:20], strict=True))
+    assert "more in them" in report.cause
+    assert len(bm.align(mask, data, rename=pairs).report.matched) == 40
+
+
+def test_names_of_other_genes_are_no_candidates():
+    others = ["TP53-AS1", "MIR-21", "HLA-DRB1", "H3-3A", "AC004-2", "RP11-34P13.7", "KRT18P5"]
+    assert candidates(others, ["TP53", "KRT18", "A", "MDM2", "ATM", "RP11"]) == []

@@ -37,6 +37,7 @@ PUNCTUATION = "differs in punctuation"
 SUCCEEDED = "renamed by HGNC"
 PRECEDED = "the older symbol"
 SPREADSHEET = "converted by a spreadsheet"
+MORE = "has more in it than the name"
 CASE = "differs in upper and lower case"
 _CAUSES = {  # with the share of the mask's names that it would explain
     LOOK: "{:.0%} of the names only look the same (Cyrillic letters, non-breaking spaces).",
@@ -46,6 +47,28 @@ _CAUSES = {  # with the share of the mask's names that it would explain
     SPREADSHEET: "a spreadsheet turned names into dates or numbers ({:.0%} of the mask's genes).",
     CASE: "{:.0%} of the names differ in upper and lower case; rename the data's columns.",
 }
+_MORE = tuple(  # what may stand before or behind the name of a gene
+    re.compile(pattern)
+    for pattern in (
+        r"\s*[\[(].*$",  # TP53 (7157), as DepMap's
+        r"\|.*$",  # TP53|7157, as Firehose's
+        r"^.*\|",
+        r"^[^_]*_+",  # GRCh38_TP53, as Cell Ranger's of two genomes
+        r"_+[^_]*$",  # TP53_HUMAN
+        r"_.*$",
+        r"^[^:]*:",
+        r":.*$",
+        r"^[^-]*-",  # gene-TP53, as NCBI's
+        r"-(ENS[A-Z]*)?\d+(\.\d+)?$",  # TP53-201
+        r"\.[^.]*$",  # TP53.1, as R's make.unique
+        r"^[^.]*\.",
+        r"\s*[\s;,/].*$",  # TP53 /// WRAP53, as Affymetrix'
+        r"^.*[\s;,/]",
+        r"^b?['\"]|['\"]$",
+        r"^X(?=\d)",  # X7157, as R's make.names
+    )
+)
+_SOME = 0.25  # share of the names so shortened that must be names of the other side
 _NOTABLE = 0.05  # share of the mask's unmatched names that makes a cause worth telling
 _EXAMINED = 2000  # names looked at to tell what kind of names they are
 
@@ -186,6 +209,7 @@ def candidates(
     serials = _kind_among(names, among) != "Entrez ids"
     by_look = {plain(name): name for name in mask_names}
     by_dash = {_one_dash(name): name for name in mask_names}
+    shorter, longer = _by_shortened(names, mask_names)
     found = []
     for name in names:
         look, dash = by_look.get(plain(name)), by_dash.get(_one_dash(name))
@@ -198,11 +222,43 @@ def candidates(
             found.append(Candidate(name, new, SUCCEEDED))
         elif old in mask_names:
             found.append(Candidate(name, old, PRECEDED))
+        elif (bare := strip_version(shorter.get(name, name))) in longer:
+            found.append(Candidate(name, longer[bare], MORE))
         elif serials or not name.isdecimal():
             genes = excel_genes(name, mask_names)
             if genes is not None:
                 found.append(Candidate(name, " or ".join(genes), SPREADSHEET))
     return found
+
+
+def _by_shortened(names: Sequence[str], mask_names: Collection[str]) -> tuple[dict, dict]:
+    """Names of the data to what is left of them, and that to names of the mask.
+
+    Only of the side that has more in its names; the names of the other are as they are.
+    """
+    if pattern := _more(names, mask_names):
+        shorter = {name: pattern.sub("", name) for name in names}
+        return shorter, {strip_version(name): name for name in mask_names}
+    if pattern := _more(mask_names, names):
+        return {}, {strip_version(pattern.sub("", name)): name for name in mask_names}
+    return {}, {}
+
+
+def _more(names: Iterable[str], wanted: Iterable[str]) -> re.Pattern | None:
+    """What to strip from `names` so that most of `wanted` are among them; None if nothing helps.
+
+    Upper and lower case and versions do not matter.
+    """
+    goal = {strip_version(name).casefold() for name in wanted}
+    names = [name for name in names if not name.isalnum() or name[0] == "X"]
+    names = [name for name in names if strip_version(name) == name]
+    best, found = None, 0
+    for pattern in _MORE:
+        short = [pattern.sub("", name) for name in names if pattern.search(name)]
+        hits = len(goal.intersection(strip_version(name).casefold() for name in short))
+        if hits > found and hits >= _SOME * min(len(goal), len(short)):
+            best, found = pattern, hits
+    return best
 
 
 # ------------------------------------------------------------------------ causes
@@ -244,6 +300,8 @@ def probable_cause(
         return ""
     if list(data_names) == [str(i) for i in range(len(data_names))]:
         return "the columns of the data are numbered, not named; set them to the gene names."
+    if more := _more_cause(data_names, mask_names):
+        return more
     data_kind, mask_kind = _kind_among(data_names, among), kind_of(mask_names)
     if data_kind != mask_kind:
         return (
@@ -260,6 +318,34 @@ def probable_cause(
     if cause == CASE and shares[CASE] and (species := _species_cause(data_names, mask_names)):
         return species
     return _CAUSES[cause].format(shares[cause]) if shares[cause] >= _NOTABLE else ""
+
+
+def _more_cause(data_names: Sequence[str], mask_names: Sequence[str]) -> str:
+    for side, names, others in [("data", data_names, mask_names), ("mask", mask_names, data_names)]:
+        pattern = _more(names, others)
+        if pattern is None:
+            continue
+        short = {pattern.sub("", name): name for name in names}
+        keys = {strip_version(name).casefold() for name in others}
+        exact_last = sorted(short, key=set(others).__contains__)
+        by_case = {strip_version(name).casefold(): name for name in exact_last}
+        found = [by_case[key] for key in by_case if key in keys]
+        if len(found) < _NOTABLE * min(len(names), len(others)):
+            continue
+        strip = f"data.columns.str.replace({pattern.pattern!r}, '', regex=True)"
+        way = f"data.columns = {strip} (of an AnnData, var_names)"
+        if side == "mask":
+            strip = f"re.sub({pattern.pattern!r}, '', gene)"
+            way = f"rename={{{strip}: gene for gene in mask.genes}}"
+        cause = (
+            f"the names of the {side} have more in them than the gene ({short[found[0]]!r} for "
+            f"{found[0]!r}); without it {len(found)} more would be shared: {way}."
+        )
+        if 2 * len(short.keys() & set(others)) < len(found):
+            pair = [short, others] if side == "data" else [others, short]
+            cause += f" After that: {probable_cause(*map(list, pair))}"
+        return cause
+    return ""
 
 
 def _shared(data_names: Iterable[str], mask_names: Collection[str], way) -> float:
