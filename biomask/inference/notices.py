@@ -65,7 +65,7 @@ def centred(labels: np.ndarray) -> np.ndarray:
     return labels - labels.mean(axis=1, keepdims=True)
 
 
-def warn_of_classes(labels: np.ndarray, classes: list[str], held_out: Sequence[np.ndarray]) -> None:
+def warn_of_classes(labels: np.ndarray, classes: list, held_out: Sequence[np.ndarray]) -> None:
     """Warn of classes that a fold cannot learn, or has nothing of to predict.
 
     Folds are not balanced by class: see `biomask.inference.folds`.
@@ -74,7 +74,7 @@ def warn_of_classes(labels: np.ndarray, classes: list[str], held_out: Sequence[n
     ----------
     labels : array, shape (n,)
         Numbers of the classes.
-    classes : list of str
+    classes : list
     held_out : sequence of int arrays
         Positions of the held-out samples of each fold.
     """
