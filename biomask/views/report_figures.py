@@ -95,7 +95,8 @@ def prediction(study: Study) -> Figure:
     table, task = study.predictions, study.settings["task"]
     caption = "Held-out prediction of every sample, the mean over seeds."
     if task == "binary":
-        ax = plots.plot_roc(table["y"], table["prediction"])
+        positive = table["y"].map(str) == str(study.settings["classes"][1])
+        ax = plots.plot_roc(positive, table["prediction"])
         caption += " The networks of different folds share one curve."
     elif task == "multiclass":
         ax = plots.plot_confusion(_confusion(table, study.settings["classes"]))
