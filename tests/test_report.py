@@ -131,7 +131,11 @@ def test_every_kind_of_study_is_reported_explored_and_saved(kind, study_of, tmp_
     assert sources[0] == sources[1]
     page, first = Page(sources[0]), study.top(1).index[0]
     assert page.tables[0][1][0].startswith(first)
-    assert report_methods.methods(study) in page.text
+    text = report_methods.methods(study)
+    assert text in page.text
+    cited = set(re.findall(r"(\w+)(?: & \w+| et al\.)?[ (]+(\d{4})\)", text))
+    listed = [re.match(r"(\w+).*?\((\d{4})\)", s) for s in report_methods.references(study)]
+    assert cited == {entry.groups() for entry in listed}
     assert len(page.tables[0]) == 1 + len(study.pathways)
     bm.explore(study).choose(first)
 
@@ -312,18 +316,10 @@ def test_finding_gives_q_where_the_family_wise_p_does_not_select(study):
 # ------------------------------------------------------------------------ what must be said
 
 
-def test_wording_of_stability_is_enforced_at_its_limits(study):
-    enough = study.replace(null=pd.concat([study.null] * 14))  # so that q can be resolved
-    for value, words, warns in [
-        (0.39, "the ranking is not stable", True),
-        (0.4, "stability of the ranking is intermediate", True),
-        (0.74, "stability of the ranking is intermediate", True),
-        (0.75, "the ranking is stable", False),
-        (np.nan, "was not assessed", True),
-    ]:
-        said = report_text.remarks(agreeing(enough, seeds=value))
-        (about,) = [remark for remark in said if remark.text.startswith("Between seeds")]
-        assert (words in about.text, about.warns) == (True, warns)
+def test_a_ranking_that_is_not_stable_is_a_warning(study):
+    for value, warned in [(0.74, True), (0.75, False), (np.nan, True)]:
+        said = report_text.remarks(agreeing(study, seeds=value))
+        assert [r.warns for r in said if r.text.startswith("Between seeds")] == [warned]
 
 
 def test_q_is_not_shown_where_the_permutations_cannot_resolve_it(study):
@@ -362,20 +358,15 @@ def test_a_selected_pathway_that_does_not_help_is_named(study):
     assert any(f"1 selected pathway ({harmful}) has an effect of 0 or below" in t for t in said)
 
 
-def test_warnings_stand_before_what_merely_has_to_be_known(study):
-    warns = [remark.warns for remark in report_text.remarks(study)]
+def test_warnings_come_first_other_notes_last_and_known_ones_once(study, study_of):
+    remarks = report_text.remarks(study.replace(notes=[*study.notes, "x"]))
+    warns = [remark.warns for remark in remarks]
     assert warns == sorted(warns, reverse=True)
     assert set(warns) == {True, False}
-
-
-def test_samples_count_as_independent_unless_subjects_are_given(study, study_of):
-    assert any("repeated with groups=" in text for text in texts(study))
-    assert not any("groups=" in text for text in texts(study_of("groups")))
-
-
-def test_other_notes_follow_and_known_ones_are_not_repeated(study):
-    said = texts(study.replace(notes=[*study.notes, "x"]))
+    said = [remark.text for remark in remarks]
     assert said[-1] == "X."
+    assert any("repeated with groups=" in text for text in said)
+    assert not any("groups=" in text for text in texts(study_of("groups")))
     assert sum("the ranking is stable" in text for text in said) == 1
     assert not any("are selected" in text for text in said)
 
@@ -384,21 +375,18 @@ def test_other_notes_follow_and_known_ones_are_not_repeated(study):
 
 
 def test_pathway_table_reads_as_the_study_says(study):
-    head, *body = rows(report_tables.pathway_table(study))
+    html = report_tables.pathway_table(study)
+    head, *body = rows(html)
     assert head == ["Pathway", "Genes", "Effect", "p", "p_fwer", "Rank", "Genes up"]
     assert body[0][0] == f"{FIRST} selected"
     table = study.pathways.sort_values("effect", ascending=False)
     for place, column in [(1, "size"), (2, "effect"), (3, "p"), (4, "p_fwer")]:
         found = [float(row[place].replace("−", "-")) for row in body]
         np.testing.assert_allclose(found, table[column], atol=0.00051)
+    keys = re.findall(r'data-label="Effect" data-key="([^"]*)"', html)  # what a click sorts by
+    assert list(map(float, keys)) == table["effect"].tolist()
     expected = ["→\xa0stim" if up > 0 else "→\xa0ctrl" for up in table["direction"]]
     assert [row[-1] for row in body] == expected
-
-
-def test_cells_carry_the_values_that_sort_them(study):
-    html = report_tables.pathway_table(study)
-    keys = re.findall(r'data-label="Effect" data-key="([^"]*)"', html)
-    assert list(map(float, keys)) == sorted(study.pathways["effect"], reverse=True)
 
 
 def test_edge_table_goes_by_effect(study):
@@ -455,14 +443,6 @@ def test_without_permutations_the_page_says_that_nothing_was_tested(tmp_path):
     assert len(page.all("img")) == 3  # effects, stability, ROC
 
 
-def test_predicted_numbers_are_drawn_against_the_observed(study_of):
-    table = study_of("regression").predictions
-    ax = report_figures._observed(table["y"], table["prediction"])
-    assert ax.get_title() == f"Pearson {np.corrcoef(table['y'], table['prediction'])[0, 1]:.2f}"
-    np.testing.assert_allclose(ax.collections[0].get_offsets(), table[["y", "prediction"]])
-    plt.close(ax.figure)
-
-
 def test_comparison_is_said_in_its_own_words(study, page, tmp_path):
     assert "random masks of the same shape was not tested" in page.text
     X, _ = data()
@@ -475,11 +455,6 @@ def test_comparison_is_said_in_its_own_words(study, page, tmp_path):
     (shown,) = [rows for rows in page.tables if rows[0][0] == "Model"]
     assert [row[0] for row in shown[1:]] == list(table.index)
     assert [row[1] for row in shown[1:]] == [f"{loss:.3f}" for loss in table["loss"]]
-
-
-def test_a_hierarchy_is_compared_as_one_layer(study, study_of):
-    assert "(\n    mask, X, y" in report_methods.compare_call(study)
-    assert "(\n    mask.flatten(), X, y" in report_methods.compare_call(study_of("hierarchy"))
 
 
 # ------------------------------------------------------------------------ methods and the call
@@ -593,18 +568,6 @@ def test_methods_of_subjects_that_are_watched_and_of_a_hierarchy_read_at_the_top
     assert "read from disk in every epoch" in report_methods.methods(on_disk)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_citation_is_listed_and_nothing_else(kind, study_of):
-    study = study_of(kind)
-    text = report_methods.methods(study)
-    cited = set(re.findall(r"(\w+)(?: & \w+| et al\.)?[ (]+(\d{4})\)", text))
-    listed = {
-        (entry.split()[0], re.search(r"\((\d{4})\)", entry)[1])
-        for entry in report_methods.references(study)
-    }
-    assert cited == listed
-
-
 def test_what_the_text_repeats_is_what_the_code_does(study_of):
     text = report_methods.methods(study_of("watched"))
     assert f"at least {training.MIN_STEPS} steps" in text
@@ -623,4 +586,6 @@ def test_the_call_makes_the_study_of_the_settings(kind, study_of):
     assert seen.pop("groups", None) == (4 if kind == "groups" else None)
     assert seen.pop("covariates", None) == (5 if kind == "covariates" else None)
     assert seen == {key: study.settings[key] for key in seen}
+    compared = "mask.flatten()" if kind == "hierarchy" else "mask"
+    assert f"(\n    {compared}, X, y" in report_methods.compare_call(study)
     assert set(CALL) | {"task", "batch_size", "dropout", "l2", "activation"} <= set(seen)

@@ -84,7 +84,7 @@ def warn_of_classes(labels: np.ndarray, classes: list, held_out: Sequence[np.nda
         (counts == counts.sum(axis=0), "all samples of {} are held out: none is left to learn"),
         (counts == 0, "no sample of {} is held out: nothing there tells how well it is predicted"),
     ):
-        found = [f"class {classes[c]!r} in fold {f + 1}" for f, c in np.argwhere(places)]
+        found = [f"class '{classes[c]}' in fold {f + 1}" for f, c in np.argwhere(places)]
         if found:
             which = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if found[3:] else "")
             warnings.warn(
