@@ -127,9 +127,9 @@ def _data(study: Study) -> str:
 
 def _duration(study: Study) -> str:
     s = study.settings
-    passes = s.get("passes") or [1]
+    passes = s.get("passes") or ["one or more"]  # an older file does not say
     epochs = some(s["epochs"], "epoch")
-    if max(passes) > 1:
+    if passes != [1]:
         epochs += (
             f" (of {' or '.join(map(str, passes))} passes over the training samples each, so that "
             "an epoch has at least 8 steps)"
@@ -180,6 +180,8 @@ def _permutations(s: dict) -> str:
         text = f"every other way to deal the labels, {text}"
     moved = "pairs of time and event" if s["task"] == "survival" else "labels"
     whole = " of whole subjects" if s.get("exchanged") == "subjects" else ""
+    if s["subjects"] and "exchanged" not in s:  # an older file
+        whole = " (of whole subjects where a subject has one label)"
     within = ["subjects"] * (s.get("exchanged") == "samples within subjects")
     within += [f"{s['strata']:,} strata"] if _stratified(s) else []
     return f"{text} of the {moved}{whole}{' within ' * bool(within)}{' and '.join(within)}"
