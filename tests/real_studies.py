@@ -6,6 +6,7 @@ that would be markup or a spreadsheet formula are names of gene sets here, as a 
 
 from __future__ import annotations
 
+import dataclasses
 from functools import cache
 
 import numpy as np
@@ -52,6 +53,18 @@ def data(n: int = 60) -> tuple[pd.DataFrame, pd.Series]:
     genes = mask().genes
     X = pd.DataFrame(rng.normal(size=(n, len(genes))), [f"s{i}" for i in range(n)], genes)
     return X, X[SETS["Interferon alpha"]].sum(axis=1) + rng.normal(scale=0.3, size=n)
+
+
+def assert_same(a: bm.Study, b: bm.Study) -> None:
+    """Equal to the last bit, types and order included."""
+    for part in dataclasses.fields(bm.Study):
+        one, other = getattr(a, part.name), getattr(b, part.name)
+        if isinstance(one, pd.DataFrame):
+            pd.testing.assert_frame_equal(one, other, check_exact=True)
+        elif isinstance(one, pd.Series):
+            pd.testing.assert_series_equal(one, other, check_exact=True)
+        else:
+            assert one == other
 
 
 @cache

@@ -824,11 +824,15 @@ def test_the_facts_are_all_that_a_result_depends_on():
         "permutations": 3,
         "labels_a_block": 4,
         "watched": 0.0,
+        "passes": [4],  # 20 samples in batches of 16 are two steps
+        "on_disk": False,
         "random_state": 6,
         "samples": 40,
         "genes": 3,
         "subjects": 20,
         "strata": 2,
+        "exchanged": "subjects",
+        "exhaustive": False,
         "attainable": facts["attainable"],
     }
     assert facts["attainable"].startswith("no p can reach 0.05")  # with 3 permutations

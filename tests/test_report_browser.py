@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import lab
 import pytest
-from test_report import EVIL, make_study
 
 import biomask as bm
 
@@ -16,9 +15,9 @@ WIDER = "() => document.documentElement.scrollWidth - innerWidth"
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    study = make_study((EVIL, "B_1 & <i>", "=C"))
-    return bm.report(study, tmp_path_factory.mktemp("report") / "r.html").as_uri()
+def address(study_of, tmp_path_factory):
+    path = tmp_path_factory.mktemp("report") / "r.html"
+    return bm.report(study_of("binary"), path).as_uri()
 
 
 @pytest.fixture(scope="module")

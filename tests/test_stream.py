@@ -313,7 +313,7 @@ def test_one_mixture_of_all_rows_is_training_in_memory(
     same_tables(study, from_memory, rtol=1e-4, atol=1e-5)
     assert len(study.edges) > 0
     changed = {k for k, v in study.settings.items() if v != from_memory.settings[k]}
-    assert changed == {"data"}
+    assert changed == {"data", "on_disk"}
 
 
 def test_mixtures_find_the_same(frame, mask, y, from_memory, tmp_path, in_pieces):

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from real_studies import assert_same
 from scipy import stats
 
 import biomask as bm
@@ -33,102 +34,16 @@ SETS = {
 }
 
 
-def made(
-    y,
-    task: str = "binary",
-    *,
-    permutations: int = 19,
-    effects: np.ndarray | None = None,
-    seeds: int = 2,
-    folds: int = 2,
-    index=None,
-) -> bm.Study:
-    """A study whose networks were never trained: the blocks hold chosen or random numbers.
-
-    `effects` are the sums of a fold, (label vectors, seeds, pathways), the same in each.
-    """
-    mask, rng = bm.Mask.from_sets(SETS), np.random.default_rng(0)
-    n, P = len(y), mask.shape[1]
-    X = pd.DataFrame(rng.normal(size=(n, 10)), columns=mask.genes, index=index)
-    samples = read_samples(mask, X, y, task)
-    n_classes = len(samples.classes) if task == "multiclass" else None
-    settings = Settings(task, n_classes, "tanh", 5, 64, 1e-3, 0.5, 1e-3)
-    plan = crossfit.make_plan(mask, samples, settings, folds, seeds, permutations, 0)
-    C, blocks = n_classes or 1, []
-    for block in plan.blocks:
-        held = len(plan.held_out[block.fold])
-        random = rng.normal(size=(plan.labels_a_block, seeds, P))
-        blocks.append(
-            {
-                "effects": random if effects is None else effects,
-                "outputs": rng.normal(size=(held, seeds, C)).astype(np.float32),
-                "direction": rng.normal(size=(seeds, P, C) if n_classes else (seeds, P)),
-                "orientation": rng.normal(size=(seeds, P)),
-                "edges": rng.normal(size=(mask.n_edges, seeds)),
-            }
-        )
-    facts = crossfit._facts(plan, samples, mask)
-    parts = [rng.normal(size=(len(held), P)).astype(np.float32) for held in plan.held_out]
-    activity = assembly.activity_table(plan, samples, parts, mask.pathways)
-    study = assembly.assemble(plan, samples, blocks, facts, activity)
-    edges = rng.normal(size=(len(plan.vectors), mask.n_edges))
-    study = assembly.with_edges(study, plan, np.arange(mask.n_edges), edges, blocks)
-    return assembly.in_given_order(study, mask, samples)
-
-
 def labels(n: int = 20) -> np.ndarray:
     return np.arange(n) % 2
 
 
-@pytest.fixture(scope="module")
-def study():
-    return made(labels())
+@pytest.fixture
+def study(study_of):
+    return study_of("binary")
 
 
 # ---------------------------------------------------------------------------- the tables
-
-
-def test_effects_p_values_and_the_null_by_hand():
-    sums = np.zeros((20, 2, 4))
-    sums[:, :, 1] = np.arange(20, 0, -1)[:, None]  # the real labels have the largest effect
-    sums[:, :, 2] = np.arange(20)[:, None]  # the smallest
-    sums[:, :, 3] = np.where(np.arange(20) < 5, 3, 1)[:, None]  # four ties with the real ones
-    sums[0, :, 1] += [-4, 4]  # seeds are averaged
-    table = made(labels(20), effects=sums).pathways
-    # 20 samples in two folds: the effect is (sum + sum) / 20
-    np.testing.assert_allclose(table["effect"], [0, 2.0, 0, 0.3])
-    np.testing.assert_allclose(table["p"], [1, 1 / 20, 1, 5 / 20])
-    np.testing.assert_allclose(table["null_mean"], [0, 1.0, 1.0, (4 * 0.3 + 15 * 0.1) / 19])
-    np.testing.assert_allclose(table["null_low"].iloc[1], np.quantile(np.arange(1, 20) / 10, 0.05))
-    np.testing.assert_allclose(table["q"], [1, 0.2, 1, 0.5])
-    assert table["size"].tolist() == [4, 5, 5, 2]
-    assert table["not_separable"].tolist() == [pd.NA, 1, 1, pd.NA]
-    assert table["p_fwer"].iloc[0] == 1, "what never changes cannot be significant"
-
-
-def test_effects_of_folds_and_seeds_average_to_those_of_the_study():
-    sums = np.zeros((20, 2, 4))
-    sums[0] = [[1, 2, 3, 4], [9, 8, 7, 6]]
-    study = made(labels(20), effects=sums)
-    # ten samples a fold; rows as in the scores: fold 0 with seeds 0 and 1, then fold 1
-    np.testing.assert_allclose(study.effects.iloc[:2], sums[0] / 10)
-    np.testing.assert_allclose(study.effects.iloc[2:], sums[0] / 10)
-    assert study.scores[["fold", "seed"]].to_numpy().tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
-    np.testing.assert_allclose(study.effects.mean(), study.pathways["effect"])
-    assert list(study.effects.columns) == list(study.pathways.index)
-
-
-def test_ranks_and_stability_by_hand():
-    sums = np.zeros((1, 2, 4))
-    sums[0] = [[4, 3, 2, 1], [4, 3, 1, 2]]  # the two seeds swap the last two
-    study = made(labels(), permutations=0, effects=sums)
-    assert study.pathways["rank_median"].tolist() == [1, 2, 3.5, 3.5]
-    assert study.stability["seeds"] == pytest.approx(0.8)  # Spearman: 1 - 6 * 2 / (4 * 15)
-    assert study.stability["folds"] == pytest.approx(1)
-    assert study.stability["top"] == 2
-    assert study.stability["top_index"] == pytest.approx(1)
-    assert study.pathways["p"].tolist() == [1] * 4  # without permutations nothing is significant
-    assert not study.pathways["selected"].any()
 
 
 def test_a_direction_is_the_mean_over_folds_by_size_and_passes_over_a_fold_without_one():
@@ -148,14 +63,6 @@ def test_a_direction_that_is_infinite_counts_as_none():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert assembly._directions(plan, first, [])["direction"].tolist() == [3]
-
-
-def test_several_classes_have_a_column_each_whatever_they_are_called():
-    study = made(["y", "fold", "x"] * 6, "multiclass", permutations=2)
-    names = ["prediction_fold", "prediction_x", "prediction_y"]
-    assert study.predictions.columns.tolist() == ["y", "fold", *names]
-    np.testing.assert_allclose(study.predictions[names].sum(axis=1), 1, rtol=1e-6)
-    assert {"direction_fold", "direction_x", "direction_y"} <= set(study.pathways)
 
 
 def test_a_score_of_a_fold_with_one_class_has_no_auc():
@@ -316,6 +223,8 @@ def test_the_table_of_pathways_by_hand():
     assert found.index.equals(mask.pathways)
     np.testing.assert_allclose(found["p"], [1, 0.05, 0.05, 1])
     np.testing.assert_allclose(found["q"], [1, 0.1, 0.1, 1])
+    assert found["size"].tolist() == [4, 5, 5, 2]
+    assert found["not_separable"].tolist() == [pd.NA, 1, 1, pd.NA]
     np.testing.assert_allclose(found["p_fwer"], [1, 0.1, 0.05, 1])
     np.testing.assert_allclose(found["null_mean"], [0, 10, 1, 271 / 19])
     np.testing.assert_allclose(found["null_low"], [0, 1.9, 1, 1.9])
@@ -364,18 +273,18 @@ SETTINGS = Settings("binary", None, "tanh", 5, 64, 1e-3, 0.5, 1e-3)
 
 
 def test_the_table_of_edges_by_hand(study):
-    """Of two edges of the first pathway and one of the last; the first is not selected."""
+    """Of two edges of different pathways and one of a third; only the second is selected."""
     mask = study.mask
     edges = mask.to_edges()
     positions = np.array([0, 5, len(edges) - 1])
     cols = mask.pathways.get_indexer(edges["pathway"].iloc[positions])
-    selected = study.pathways.assign(selected=np.arange(4) == cols[1])
+    selected = study.pathways.assign(selected=np.arange(13) == cols[1])
     effects = np.tile(np.arange(20.0, 0, -1)[:, None], (1, 3))
     effects[3, 1] = 50
     weights = np.array([[1.0, 1, -1], [-1, 2, 3]])  # of two seeds of a fold
     real = [
-        {"edges": weights.T, "orientation": np.ones((2, 4))},
-        {"edges": weights[1:].T, "orientation": -np.ones((1, 4))},
+        {"edges": weights.T, "orientation": np.ones((2, 13))},
+        {"edges": weights[1:].T, "orientation": -np.ones((1, 13))},
     ]
     plan = SimpleNamespace(mask=mask, settings=SETTINGS)
     found = assembly.with_edges(study.replace(pathways=selected), plan, positions, effects, real)
@@ -385,12 +294,12 @@ def test_the_table_of_edges_by_hand(study):
             "pathway": edges["pathway"].iloc[positions].tolist(),
             "effect": [20.0, 20, 20],
             "p": [0.05, 0.1, 0.05],
-            "q": np.where(cols == cols[1], 0.4, np.nan),
+            "q": np.where(cols == cols[1], 1.0, np.nan),  # .1 x 13 pathways, at most 1
             "sign": [1, 1, -1],
             "sign_agreement": [2 / 3, 2 / 3, 2 / 3],
         }
     )
-    assert cols[0] != cols[1] != cols[2]
+    assert len(set(cols)) == 3
     pd.testing.assert_frame_equal(found.edges, expected, check_dtype=False)
 
 
@@ -407,20 +316,19 @@ def test_edges_of_a_hierarchy_have_a_level(study):
     assert sorted(rows[2:]) == [["b", "top", 1], ["g1", "top", 1]]
 
 
-def test_tables_are_put_in_the_order_asked_for(study):
-    asked = study.mask.select(study.mask.genes[::-1], study.mask.pathways[[2, 0, 3, 1]])
-    order = np.random.default_rng(0).permutation(20)
+def test_tables_are_put_in_the_order_asked_for(study_of):
+    study = study_of("regression")  # edges of two pathways
+    names = study.mask.pathways[::-1]
+    asked = study.mask.select(study.mask.genes[::-1], names)
+    order = np.random.default_rng(0).permutation(60)
     samples = SimpleNamespace(given=study.predictions.index[order])
     found = assembly.in_given_order(study, asked, samples)
-    names = asked.pathways
     assert found.mask is asked
     pd.testing.assert_frame_equal(found.pathways, study.pathways.loc[names])
     pd.testing.assert_frame_equal(found.null, study.null[names])
     pd.testing.assert_frame_equal(found.effects, study.effects[names])
     pd.testing.assert_frame_equal(found.predictions, study.predictions.iloc[order])
-    pairs = [(name, gene) for name in names for gene in asked.genes if gene in SETS[name]]
-    keyed = study.edges.set_index(["pathway", "gene"], drop=False).loc[pairs]
-    pd.testing.assert_frame_equal(found.edges, keyed.reset_index(drop=True))
+    pd.testing.assert_frame_equal(found.edges, study.edges[::-1].reset_index(drop=True))
 
 
 def test_edges_above_genes_are_put_in_the_order_of_units(study):
@@ -477,13 +385,17 @@ def test_a_study_without_edges_has_their_columns():
 # ---------------------------------------------------------------------------- what is said
 
 
-def test_three_against_three_says_that_no_p_can_reach_the_level():
-    study = made([0, 0, 0, 1, 1, 1])
-    assert len(study.null) == 9  # of 20 ways to deal the labels, ten are different questions
-    assert study.notes[0] == (
-        "no p can reach 0.05 with 3 against 3: the labels can be dealt in only 10 different "
-        "ways, so the smallest p is 0.1"
+def test_three_against_three_says_that_no_p_can_reach_the_level(tmp_path):
+    X = pd.DataFrame(
+        np.random.default_rng(0).normal(size=(6, 10)), columns=[f"g{i}" for i in range(10)]
     )
+    call = {"folds": 2, "seeds": 1, "epochs": 1, "permutations": 19, "progress": False}
+    study = bm.crossfit(bm.Mask.from_sets(SETS), X, [0, 0, 0, 1, 1, 1], **call)
+    assert len(study.null) == 9  # of 20 ways to deal the labels, ten are different questions
+    assert study.notes[0].startswith("no p can reach 0.05 with 3 against 3")
+    assert "the stability of the ranking was not assessed" in study.notes
+    study.save(tmp_path / "s")
+    assert_same(bm.load_study(tmp_path / "s"), study)  # samples and labels are numbers here
 
 
 def test_notes_of_all_kinds():
@@ -503,74 +415,13 @@ def test_notes_of_all_kinds():
     ]
 
 
-def test_too_few_permutations_for_q_are_said():
-    notes = made(labels(), permutations=19).notes
-    assert any(
-        note.startswith("19 permutations are too few for q") and "rely on p_fwer" in note
-        for note in notes
-    )
-    assert not any("too few for q" in note for note in made(labels(), permutations=79).notes)
-
-
-@pytest.mark.parametrize(
-    ("second", "said"),
-    [
-        ([1, 2, 3, 4], "the ranking is stable"),
-        ([2, 1, 4, 3], "the stability of the ranking is intermediate"),  # Spearman .6
-        ([2, 4, 1, 3], "the ranking is not stable"),  # Spearman 0
-    ],
-)
-def test_the_stability_of_the_ranking_is_said(second, said):
-    sums = np.array([[[1, 2, 3, 4], second]], float)
-    assert said in made(labels(), permutations=0, effects=sums).notes
-
-
-def test_with_one_seed_no_stability_is_claimed():
-    assert any("was not assessed" in note for note in made(labels(), seeds=1).notes)
-
-
-def test_the_number_of_selected_pathways_is_said():
-    sums = np.tile(np.arange(20.0)[::-1, None, None], (1, 2, 4))
-    study = made(labels(), effects=sums)
-    assert study.pathways["selected"].all()
-    assert "4 of 4 pathways are selected (p_fwer or q at most 0.05)" in study.notes
-
-
 # ---------------------------------------------------------------------------- files
 
 
-def assert_same(a: bm.Study, b: bm.Study) -> None:
-    for name in TABLES:
-        pd.testing.assert_frame_equal(getattr(a, name), getattr(b, name), check_exact=True)
-        assert getattr(a, name).columns.tolist() == getattr(b, name).columns.tolist()
-    pd.testing.assert_series_equal(a.stability, b.stability, check_exact=True)
-    assert a.mask == b.mask
-    assert a.settings == b.settings
-    assert a.notes == b.notes
-
-
-@pytest.mark.parametrize(
-    ("y", "task", "index"),
-    [
-        (labels(), "binary", None),
-        (labels() == 1, "binary", [f"s{k}" for k in range(20)]),
-        (np.where(labels(), "case", "control"), "binary", range(5, 25)),
-        (pd.Categorical(list("abcde") * 4), "multiclass", [f"<{k}>" for k in range(20)]),
-        (np.linspace(-1, 1e-9, 20), "regression", pd.date_range("2020-01-01", periods=20)),
-    ],
-)
-def test_what_is_saved_is_what_is_read(tmp_path, y, task, index):
-    study = made(y, task, index=index)
-    study.save(tmp_path / "s.biomask")
-    assert_same(bm.load_study(tmp_path / "s.biomask"), study)
-
-
-def test_the_same_study_has_the_same_bytes(tmp_path):
-    for name in ("a", "b"):
-        made(labels()).save(tmp_path / name)
+def test_the_same_study_has_the_same_bytes(study, tmp_path):
+    study.save(tmp_path / "a")
+    bm.load_study(tmp_path / "a").save(tmp_path / "b")
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    bm.load_study(tmp_path / "a").save(tmp_path / "c")
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "c").read_bytes()
 
 
 def test_a_file_written_without_the_effects_of_seeds_is_read(study, tmp_path):
@@ -583,30 +434,7 @@ def test_a_file_written_without_the_effects_of_seeds_is_read(study, tmp_path):
     assert_same(found.replace(effects=study.effects), study)
 
 
-@pytest.mark.parametrize(
-    ("member", "content"),
-    [
-        ("pathways.json", b"[]"),
-        ("edges.json", b"{}"),
-        ("null.npy", b"nonsense"),
-        ("mask.json", b"{}"),
-        ("scores.json", json.dumps({"index": {"values": [1, 2]}, "columns": []}).encode()),
-        ("stability.json", None),
-    ],
-)
-def test_a_study_with_sound_hashes_and_unsound_content_is_refused(study, tmp_path, member, content):
-    study.save(tmp_path / "s")
-    manifest, members = read_zip(tmp_path / "s")
-    if content is None:
-        del members[member]
-    else:
-        members[member] = content
-    write_zip(tmp_path / "t", members, manifest)
-    with pytest.raises(StorageError):
-        bm.load_study(tmp_path / "t")
-
-
-KINDS = pd.DataFrame(
+TYPES = pd.DataFrame(
     {
         "small": np.array([-7, 300], "int16"),
         "count": np.array([1, 2], "uint8"),
@@ -622,7 +450,7 @@ KINDS = pd.DataFrame(
 
 
 def test_tables_are_written_with_their_types(study, tmp_path):
-    study.replace(scores=KINDS).save(tmp_path / "s")
+    study.replace(scores=TYPES).save(tmp_path / "s")
     manifest, members = read_zip(tmp_path / "s")
     assert manifest == {
         "kind": "biomask study",
@@ -651,32 +479,11 @@ def test_tables_are_written_with_their_types(study, tmp_path):
     }
     assert json.loads(members["effects.json"])["columns"] == []
     read = bm.load_study(tmp_path / "s").scores
-    expected = KINDS.assign(seen=KINDS["seen"].map(str))
+    expected = TYPES.assign(seen=TYPES["seen"].map(str))
     pd.testing.assert_frame_equal(
         read.astype({"name": object, "seen": object}),
         expected.astype({"name": object, "seen": object}),
     )
-
-
-def test_the_study_of_a_hierarchy_is_read_with_it(study, tmp_path):
-    hierarchy = small_hierarchy()
-    units = hierarchy.pathways
-    tables = {
-        name: pd.DataFrame(np.eye(2, len(units)), columns=units)
-        for name in ("null", "activity", "effects")
-    }
-    study.replace(mask=hierarchy, **tables).save(tmp_path / "s")
-    found = bm.load_study(tmp_path / "s")
-    assert isinstance(found.mask, bm.Hierarchy)
-    assert found.mask == hierarchy
-    pd.testing.assert_frame_equal(found.null, tables["null"])
-
-
-def test_a_study_without_edges_is_read_as_it_was(study, tmp_path):
-    study.replace(edges=assembly.no_edges()).save(tmp_path / "s")
-    found = bm.load_study(tmp_path / "s").edges
-    pd.testing.assert_frame_equal(found, assembly.no_edges().reset_index(drop=True))
-    assert found.index.dtype == np.int64
 
 
 def test_pickles_are_neither_written_nor_read(study, tmp_path):
@@ -694,13 +501,18 @@ def test_pickles_are_neither_written_nor_read(study, tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"settings": None}, "the study inside is damaged: TypeError('settings are None')"),
-        ({"settings": [1]}, "the study inside is damaged: TypeError('settings are [1]')"),
-        ({"notes": 7}, "the study inside is damaged: TypeError(\"'int' object is not iterable\")"),
-        ({"stability.json": None}, "the study inside is damaged: 'stability.json' is missing"),
+        ({"settings": None}, "settings are None"),
+        ({"settings": [1]}, "settings are [1]"),
+        ({"notes": 7}, "not iterable"),
+        ({"stability.json": None}, "'stability.json' is missing"),
+        ({"mask.json": b'{"genes": [], "pathways": []}'}, "KeyError('n_edges')"),
+        ({"mask.json": b"{}"}, "a stored mask is damaged"),
+        ({"pathways.json": b"[]"}, "the study inside is damaged"),
+        ({"edges.json": b"{}"}, "'index' is missing"),
+        ({"null.npy": b"nonsense"}, "pickled"),
         (
-            {"mask.json": b'{"genes": [], "pathways": []}'},
-            "the study inside is damaged: a stored mask is damaged: KeyError('n_edges')",
+            {"scores.json": b'{"index": {"values": [1, 2]}, "columns": []}'},
+            "'dtype' is missing",
         ),
     ],
 )
@@ -717,7 +529,7 @@ def test_what_is_wrong_inside_is_said(study, tmp_path, change, said):
     write_zip(tmp_path / "t", members, manifest)
     with pytest.raises(StorageError) as caught:
         bm.load_study(tmp_path / "t")
-    assert caught.value.problem == said
+    assert said in caught.value.problem
     assert (caught.value.code, caught.value.file) == ("E-STUDY-FILE", str(tmp_path / "t"))
 
 
@@ -754,8 +566,7 @@ def test_a_study_opens_without_tensorflow(study, tmp_path):
 
 def test_names_are_escaped_in_html(study):
     page = study.replace(notes=["1 < 2 <script>"])._repr_html_()
-    assert "&lt;b&gt;one&lt;/b&gt; &amp;" in page
-    assert "<b>one" not in page
+    assert "&lt;script&gt;document" in page
     assert "<script>" not in page
     assert "1 &lt; 2" in page
 
@@ -772,51 +583,30 @@ def test_a_study_cannot_be_changed_by_accident(study, tmp_path):
         pd.testing.assert_frame_equal(getattr(study, name), table, check_exact=True)
 
 
-def test_top_orders_by_effect(study):
-    effects = study.top(3)["effect"]
-    assert effects.tolist() == sorted(study.pathways["effect"], reverse=True)[:3]
+def test_top_orders_by_effect_and_keeps_the_order_of_equal_ones(study):
+    effects = study.pathways["effect"]
+    assert study.top(3).index.tolist() == effects.nlargest(3).index.tolist()
+    assert len(study.top()) == 10
+    level = study.replace(pathways=study.pathways.assign(effect=np.arange(13) % 3))
+    names = study.pathways.index
+    assert level.top(6).index.tolist() == [*names[2::3], *names[1:5:3]]
 
 
 def test_repr_counts(study):
-    assert repr(study) == "Study(4 pathways, 20 samples, 2 folds x 2 seeds x 20 label vectors)"
-
-
-def many(study, n: int = 60) -> bm.Study:
-    """A study of n pathways, 20 of each effect."""
-    table = pd.DataFrame(
-        {"effect": np.arange(n) % 3 + 1 / 3, "size": 7}, [f"P{k}" for k in range(n)]
-    )
-    columns = dict.fromkeys(["p", "p_fwer", "q", "rank_low", "rank_high"], 0.123456)
-    return study.replace(pathways=table.assign(**columns, direction=0.5))
-
-
-def test_top_keeps_the_order_of_equal_effects(study):
-    found = many(study)
-    assert found.top(22).index.tolist() == [
-        *[f"P{k}" for k in range(2, 60, 3)],
-        "P1",
-        "P4",
-    ]
-    assert len(found.top()) == 10
-
-
-def test_large_numbers_are_grouped(study):
-    found = many(study, 1200).replace(settings=study.settings | {"samples": 12345})
-    assert (
-        repr(found) == "Study(1,200 pathways, 12,345 samples, 2 folds x 2 seeds x 20 label vectors)"
-    )
+    assert repr(study) == "Study(13 pathways, 60 samples, 2 folds x 2 seeds x 20 label vectors)"
+    large = study.replace(settings=study.settings | {"samples": 12345})
+    assert "12,345 samples" in repr(large)
 
 
 def test_the_page_of_a_study(study):
-    found = many(study).replace(notes=["one & two", "three"])
-    page = found._repr_html_()
+    page = study.replace(notes=["one & two", "three"])._repr_html_()
     assert page.startswith(
-        f"<p><b>{found!r}</b></p><ul><li>one &amp; two</li><li>three</li></ul><table"
+        f"<p><b>{study!r}</b></p><ul><li>one &amp; two</li><li>three</li></ul><table"
     )
     cells = re.findall(r"<t[hd]>(.*?)</t[hd]>", page)
     assert cells[:8] == ["", "size", "effect", "p", "p_fwer", "q", "rank_low", "rank_high"]
-    assert cells[8:16] == ["P2", "7", "2.33", *["0.123"] * 5]
-    assert len(cells) == 8 * 11  # ten pathways below the names
+    assert cells[17:20] == ["4", f"{study.pathways['effect'].max():.3g}", "0.05"]
+    assert len(cells) == 8 * 12  # ten pathways, the columns and the name of the index
 
 
 def test_studies_are_told_apart_as_objects(study):

@@ -203,7 +203,7 @@ def pathway_table(
     return table.join(not_separable(mask.flatten())).join(mask.table[["level", "depth", "parents"]])
 
 
-def _directions(plan: Plan, first: dict, classes: list[str]) -> dict[str, np.ndarray]:
+def _directions(plan: Plan, first: dict, classes: list) -> dict[str, np.ndarray]:
     """Signed effects: the mean over seeds and folds, folds weighted by their samples."""
     signed = np.stack([first[f]["direction"].mean(axis=0) for f in sorted(first)])
     held = [len(plan.held_out[f]) for f in sorted(first)]

@@ -253,12 +253,18 @@ def split(plan: Plan, fold: int) -> Part:
     """
     held_out = plan.held_out[fold]
     training = np.setdiff1d(np.arange(len(plan.X)), held_out)
-    seed = block_seed(plan.random_state, 1, fold)
-    fitted, watched = training, training[:0]
-    if plan.watched:
-        fitted, watched = inner_split(training, plan.watched, seed, plan.groups)
+    fitted, watched = fitted_and_watched(plan, fold)
     beside = None if plan.covariates is None else _scaled(plan.covariates, training)
     return Part(held_out, training, fitted, watched, _genes(plan, fold, training), beside)
+
+
+def fitted_and_watched(plan: Plan, fold: int) -> tuple[np.ndarray, np.ndarray]:
+    """The fold's training samples, parted for early stopping where there are enough."""
+    training = np.setdiff1d(np.arange(len(plan.X)), plan.held_out[fold])
+    if not plan.watched:
+        return training, training[:0]
+    seed = block_seed(plan.random_state, 1, fold)
+    return inner_split(training, plan.watched, seed, plan.groups)
 
 
 def _scaled(X: np.ndarray, training: np.ndarray) -> np.ndarray:

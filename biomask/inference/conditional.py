@@ -9,7 +9,14 @@ from scipy import special
 from sklearn.linear_model import LogisticRegression
 
 from biomask.errors import ArgumentError, BiomaskWarning, DataError
-from biomask.inference.exchange import Exchange, codes, exchange_units, varies_within
+from biomask.inference.exchange import (
+    Exchange,
+    codes,
+    count,
+    exchange_units,
+    symmetries,
+    varies_within,
+)
 from biomask.inference.labels import Samples
 from biomask.inference.permutation import attainable_note, freedman_lane, permute_labels
 
@@ -57,11 +64,8 @@ def label_vectors(
 def attainable(samples: Samples, task: str, vectors: np.ndarray, *, alpha: float = 0.05) -> str:
     """Why no p-value can reach `alpha` with these label vectors, or "" when one can."""
     n_permutations = len(vectors) - 1
-    labels = samples.numbers
-    if samples.covariates is not None and task == "regression":  # residuals are exchanged
-        labels = np.column_stack([labels, samples.covariates])
     note = attainable_note(
-        labels, task, n_permutations, samples.groups, samples.strata, alpha=alpha
+        _moved(samples, task), task, n_permutations, samples.groups, samples.strata, alpha=alpha
     )
     same = int((vectors[1:] == vectors[0]).all(axis=tuple(range(1, vectors.ndim))).sum())
     if note or 1 + same <= alpha * len(vectors) + 1e-9:
@@ -70,6 +74,25 @@ def attainable(samples: Samples, task: str, vectors: np.ndarray, *, alpha: float
         f"no p can reach {alpha:g}: the covariates nearly determine the labels, and {same} of the "
         f"{n_permutations} label vectors drawn are the real one"
     )
+
+
+def _moved(samples: Samples, task: str) -> np.ndarray:
+    """What tells samples apart that change places: labels, or what residuals come from."""
+    if samples.covariates is None or task != "regression":
+        return samples.numbers
+    return np.column_stack([samples.numbers, samples.covariates])
+
+
+def exchange_facts(samples: Samples, task: str, n_permutations: int) -> dict:
+    """What changed places under permutation, and whether every other label vector was drawn."""
+    units = exchange_units(_moved(samples, task), samples.groups, samples.strata)
+    exchanged = "samples"
+    if samples.groups is not None:
+        whole = len(units.first) == len(np.unique(samples.groups))
+        exchanged = "subjects" if whole else "samples within subjects"
+    drawn_at_will = samples.covariates is None or task == "regression"  # else vectors may repeat
+    every = count(units) // symmetries(units, task) - 1
+    return {"exchanged": exchanged, "exhaustive": drawn_at_will and n_permutations == every}
 
 
 def conditional_labels(

@@ -20,6 +20,7 @@ from biomask.inference.blocks import (
     Plan,
     activities,
     edge_block,
+    fitted_and_watched,
     labels_a_block,
     read_arrays,
     results,
@@ -29,7 +30,7 @@ from biomask.inference.blocks import (
 )
 from biomask.inference.checkpoint import digest, study_folder
 from biomask.inference.checks import check_class_weight, check_counts
-from biomask.inference.conditional import attainable, label_vectors
+from biomask.inference.conditional import attainable, exchange_facts, label_vectors
 from biomask.inference.engines import run_jobs
 from biomask.inference.folds import outer_folds
 from biomask.inference.labels import Samples, read_samples
@@ -39,7 +40,7 @@ from biomask.inference.moments import fold_moments
 from biomask.inference.notices import warn_of_classes
 from biomask.inference.study import Study
 from biomask.inference.survival import check_folds
-from biomask.inference.training import Settings
+from biomask.inference.training import Settings, epoch_of
 from biomask.inference.wired import wired
 from biomask.masks.backed import DiskTable
 from biomask.masks.hierarchy import Hierarchy
@@ -298,6 +299,8 @@ def _sorted(mask: Mask | Hierarchy) -> Mask | Hierarchy:
 
 def _facts(plan: Plan, samples: Samples, mask: Mask | Hierarchy) -> dict:
     """What the result depends on, as JSON-able values."""
+    fitted = [len(fitted_and_watched(plan, fold)[0]) for fold in range(len(plan.held_out))]
+    passes = {epoch_of(n, plan.settings.batch_size)[0] for n in fitted}
     return {
         "biomask": __version__,
         "versions": {module.__name__: module.__version__ for module in (keras, np, tf)},
@@ -316,10 +319,13 @@ def _facts(plan: Plan, samples: Samples, mask: Mask | Hierarchy) -> dict:
         "permutations": len(plan.vectors) - 1,
         "labels_a_block": plan.labels_a_block,
         "watched": plan.watched,
+        "passes": sorted(passes),  # over the samples in an epoch; more than one where folds differ
+        "on_disk": isinstance(samples.X, DiskTable),
         "random_state": plan.random_state,
         "samples": len(plan.X),
         "genes": plan.mask.shape[0],
         "subjects": None if plan.groups is None else len(np.unique(plan.groups)),
         "strata": None if samples.strata is None else len(np.unique(samples.strata)),
+        **exchange_facts(samples, plan.settings.task, len(plan.vectors) - 1),
         "attainable": attainable(samples, plan.settings.task, plan.vectors),
     }

@@ -31,12 +31,12 @@ class Samples(NamedTuple):
     X : DataFrame, float32, or DiskTable, samples x mask.genes
         Sorted by sample name: int, or str for names of any other kind.
     y : Series on X.index
-        Classes as str, int or bool; values as float64; named as it came. A DataFrame of time and
-        event for survival.
+        Classes as in `classes`; values as float64; named as it came. A DataFrame of time and event
+        for survival.
     numbers : float32 array, shape (n,)
         0 to C - 1, or y with mean 0 and deviation 1. For survival (n, 2), see `event_ranks`.
-    classes : list of str
-        The class of each number; empty for regression and survival.
+    classes : list of bool, int, float or str
+        The class of each number, see `class_codes`; empty for regression and survival.
     groups, strata : int arrays, shape (n,), or None
     given : Index
         The sample names in the order of the caller.
@@ -47,7 +47,7 @@ class Samples(NamedTuple):
     X: pd.DataFrame | DiskTable
     y: pd.Series | pd.DataFrame
     numbers: np.ndarray
-    classes: list[str]
+    classes: list
     groups: np.ndarray | None
     strata: np.ndarray | None
     given: pd.Index
@@ -184,7 +184,7 @@ def _matched(values: pd.Series, samples: pd.Index, what: str) -> pd.Series:
     return values.reindex(samples)
 
 
-def _numbered(y, task: str) -> tuple[pd.Series | pd.DataFrame, np.ndarray, list[str]]:
+def _numbered(y, task: str) -> tuple[pd.Series | pd.DataFrame, np.ndarray, list]:
     if task == "survival":
         y = checked_outcome(y)
         return y, event_ranks(y), []
@@ -193,8 +193,7 @@ def _numbered(y, task: str) -> tuple[pd.Series | pd.DataFrame, np.ndarray, list[
         scaled = (values - values.mean()) / values.std(ddof=0)
         return values, scaled.to_numpy(np.float32), []
     codes, classes = class_codes(y)
-    y = _plain(y)
-    y = y.astype(object) if y.dtype == "category" else y
+    y = pd.Series(classes.to_numpy()[codes], y.index, classes.dtype, y.name)
     counts = np.bincount(codes)
     if len(classes) < 2 or (task != "multiclass" and len(classes) > 2):
         wanted = "at least 2" if task == "multiclass" else "exactly 2"
@@ -214,24 +213,40 @@ def _numbered(y, task: str) -> tuple[pd.Series | pd.DataFrame, np.ndarray, list[
             code="E-CLASSES",
             hint="Remove them, or join them to another class.",
         )
-    return y, codes.astype(np.float32), [str(name) for name in classes]
+    return y, codes.astype(np.float32), classes.tolist()
 
 
-def class_codes(y: pd.Series) -> tuple[np.ndarray, pd.Index]:
-    """The number of every sample's class, and the classes, sorted or as categories are."""
-    return pd.factorize(_plain(y), sort=True)
+def class_codes(y: pd.Series) -> tuple[np.ndarray, pd.Series]:
+    """Number every sample's class, and name the classes.
 
-
-def _plain(y: pd.Series) -> pd.Series:
-    """Classes as bool, int64 or str; a categorical keeps the order of its categories."""
-    kind = y.dtype.kind
-    if kind == "f" and (y % 1 == 0).all():
-        kind = "i"  # 0.0 and 1.0 are 0 and 1
-    if kind in "biu":
-        return y.astype(bool if kind == "b" else np.int64)
+    Returns
+    -------
+    codes : int array, shape (n,)
+    classes : Series of bool, int64, float64 or str
+        Sorted, or in the order of the categories. These values, which JSON keeps, are what a class
+        is called everywhere in a study.
+    """
     if y.dtype == "category":
-        return y.cat.rename_categories([str(name) for name in y.cat.categories])
-    return y.map(str).astype(object)
+        y = y.cat.remove_unused_categories()
+        names = _plain(y.cat.categories.to_series())
+        codes, classes = pd.factorize(names)  # once more: two categories may read alike
+        codes = codes[y.cat.codes]
+    else:
+        names = _plain(y)
+        codes, classes = pd.factorize(names, sort=True)
+    return codes, pd.Series(classes, dtype=names.dtype)
+
+
+def _plain(values: pd.Series) -> pd.Series:
+    """Classes as bool, int64, float64 or str."""
+    values = values.infer_objects()
+    kind = values.dtype.kind
+    if kind == "f":
+        whole = (values % 1 == 0).all()  # 0.0 and 1.0 are 0 and 1
+        return values.astype(np.int64 if whole else np.float64)
+    if kind in "biu":
+        return values.astype(bool if kind == "b" else np.int64)
+    return values.map(str).astype(object)
 
 
 def _values(y: pd.Series) -> pd.Series:

@@ -65,7 +65,7 @@ def centred(labels: np.ndarray) -> np.ndarray:
     return labels - labels.mean(axis=1, keepdims=True)
 
 
-def warn_of_classes(labels: np.ndarray, classes: list[str], held_out: Sequence[np.ndarray]) -> None:
+def warn_of_classes(labels: np.ndarray, classes: list, held_out: Sequence[np.ndarray]) -> None:
     """Warn of classes that a fold cannot learn, or has nothing of to predict.
 
     Folds are not balanced by class: see `biomask.inference.folds`.
@@ -74,7 +74,7 @@ def warn_of_classes(labels: np.ndarray, classes: list[str], held_out: Sequence[n
     ----------
     labels : array, shape (n,)
         Numbers of the classes.
-    classes : list of str
+    classes : list
     held_out : sequence of int arrays
         Positions of the held-out samples of each fold.
     """
@@ -84,7 +84,7 @@ def warn_of_classes(labels: np.ndarray, classes: list[str], held_out: Sequence[n
         (counts == counts.sum(axis=0), "all samples of {} are held out: none is left to learn"),
         (counts == 0, "no sample of {} is held out: nothing there tells how well it is predicted"),
     ):
-        found = [f"class {classes[c]!r} in fold {f + 1}" for f, c in np.argwhere(places)]
+        found = [f"class '{classes[c]}' in fold {f + 1}" for f, c in np.argwhere(places)]
         if found:
             which = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if found[3:] else "")
             warnings.warn(

@@ -11,7 +11,7 @@ from biomask.inference.blocks import Plan
 from biomask.inference.survival import survival_score
 
 
-def score_table(plan: Plan, first: dict, classes: list[str]) -> pd.DataFrame:
+def score_table(plan: Plan, first: dict, classes: list) -> pd.DataFrame:
     """How well each network of the real labels predicts its held-out samples."""
     rows = []
     for fold in sorted(first):
@@ -22,7 +22,7 @@ def score_table(plan: Plan, first: dict, classes: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def recall(y: np.ndarray, outputs: np.ndarray, classes: list[str]) -> dict[str, float]:
+def recall(y: np.ndarray, outputs: np.ndarray, classes: list) -> dict[str, float]:
     """Share of each class's samples that are predicted to be of it; NaN where it has none."""
     if not classes:
         return {}

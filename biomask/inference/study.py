@@ -69,7 +69,8 @@ class Study:
         Held-out activity, turned to rise with the pathway's genes; the mean over seeds. Of
         autoencoders standardised by the training samples.
     settings : dict
-        Everything the result depends on, with the digests of mask, data and labels.
+        Everything the result depends on, with the digests of mask, data and labels. ``classes``
+        are those of ``predictions["y"]``; their text is the CLASS of column names.
     notes : list of str
         What has to be said with the tables.
     effects : DataFrame, rows as in `scores` x pathways

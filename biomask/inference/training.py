@@ -52,6 +52,13 @@ def balanced_weights(Y: np.ndarray, n_classes: int) -> np.ndarray:
     return (weights * there).astype(np.float32)
 
 
+def epoch_of(n_fitted: int, batch_size: int) -> tuple[int, int]:
+    """(passes over the samples, steps) of an epoch of this many samples."""
+    steps = -(-n_fitted // batch_size)
+    passes = -(-MIN_STEPS // steps)
+    return passes, passes * steps
+
+
 def _rows(X, rows):
     return tf.nest.map_structure(lambda values: tf.gather(values, rows), X)
 
@@ -127,9 +134,7 @@ class Networks(abc.ABC):
             weights = balanced_weights(fitted[1], self._class_weights.shape[1])
             self._class_weights.assign(weights)
         samples, watched = feeding(*fitted), feeding(*watched)
-        steps_an_epoch = -(-n_fitted // self.settings.batch_size)
-        epochs_a_round = -(-MIN_STEPS // steps_an_epoch)
-        steps_a_round = epochs_a_round * steps_an_epoch
+        epochs_a_round, steps_a_round = epoch_of(n_fitted, self.settings.batch_size)
         patience = -(-PATIENCE // steps_a_round)  # in rounds
         rng = np.random.default_rng(order_seed)
         best = np.full(self.n_networks, np.inf)

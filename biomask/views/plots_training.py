@@ -170,7 +170,7 @@ def plot_confusion(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ----------
     table : DataFrame, shape (n_classes, n_classes)
         Counts, true classes as rows and predicted ones as columns, as
-        ``pandas.crosstab(true, predicted)`` gives them.
+        ``pandas.crosstab(true, predicted)`` gives them; a class missing from either counts 0.
     ax : Axes, optional
 
     Raises
@@ -179,6 +179,9 @@ def plot_confusion(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         A count is negative or not finite.
     """
     table = tables.checked(table, "plot_confusion")
+    classes = max(table.index, table.columns, key=len)
+    if {*table.index, *table.columns} == {*classes}:  # crosstab leaves out what is never predicted
+        table = table.reindex(index=classes, columns=classes, fill_value=0)
     counts = tables.finite(table, "plot_confusion", "count")
     if counts.min() < 0:
         raise ArgumentError("plot_confusion needs counts, not below 0", code="E-PLOT-VALUES")

@@ -103,17 +103,21 @@ def _remarks(study: Study) -> str:
 
 
 def _pathways(study: Study) -> str:
-    permutations = study.settings["permutations"]
-    resolved = "" if text.unresolved(study) else ", q is the false discovery rate"
+    permutations, tested = study.settings["permutations"], ""
+    if permutations:
+        resolved = "" if text.unresolved(study) else ", q is the false discovery rate"
+        tested = (
+            f"The smallest p that {text.some(permutations, 'permutation')} can give is "
+            f"{text.p_number(1 / (permutations + 1))}; p_fwer is corrected for all pathways at "
+            f"once{resolved}. "
+        )
     means = "The effect of a pathway is how much worse held-out samples are predicted without it."
     up = "where the outcome goes when the genes of the pathway go up"
     if study.settings["task"] == report_latent.TASK:
         means, up = report_latent.PATHWAYS, report_latent.GENES_UP
     return _section(
         "Pathways",
-        f"<p>{means} The smallest p that {permutations:,} permutations can give is "
-        f"{text.p_number(1 / (permutations + 1))}; p_fwer is corrected for all pathways at once"
-        f"{resolved}. “Genes up” is {up}.</p>",
+        f"<p>{means} {tested}“Genes up” is {up}.</p>",
         tables.pathway_table(study),
         _csv(study.pathways, "pathways.csv", f"All {len(study.pathways):,} pathways as CSV"),
         _grid([figures.effects(study)]),
@@ -194,7 +198,7 @@ def _methods(study: Study) -> str:
         "Methods",
         '<p class="soft screen">To paste into a paper; one click selects it.</p>',
         f"<blockquote>{html.escape(methods.methods(study))}</blockquote>",
-        f'<ol class="soft">\n{references}\n</ol>' if study.settings["permutations"] else "",
+        f'<ol class="soft">\n{references}\n</ol>' if references else "",
     )
 
 

@@ -95,13 +95,11 @@ def prediction(study: Study) -> Figure:
     table, task = study.predictions, study.settings["task"]
     caption = "Held-out prediction of every sample, the mean over seeds."
     if task == "binary":
-        ax = plots.plot_roc(table["y"], table["prediction"])
+        positive = table["y"].map(str) == str(study.settings["classes"][1])
+        ax = plots.plot_roc(positive, table["prediction"])
         caption += " The networks of different folds share one curve."
     elif task == "multiclass":
-        chosen = table.drop(columns=["y", "fold"]).idxmax(axis=1)
-        classes = study.settings["classes"]
-        counts = pd.crosstab(table["y"].astype(str), chosen)
-        ax = plots.plot_confusion(counts.reindex(index=classes, columns=classes, fill_value=0))
+        ax = plots.plot_confusion(_confusion(table, study.settings["classes"]))
     elif task == "survival":
         ax = plots.plot_survival(table)
         caption += " Risks are relative to the mean of the fold; ticks are censored samples."
@@ -133,6 +131,14 @@ def _rows(names: pd.Index) -> Axes:
 def _bands(study: Study) -> list[str]:
     """Columns that cannot be drawn because nothing was permuted."""
     return ["null_mean", "null_low", "null_high"] if study.null.empty else []
+
+
+def _confusion(predictions: pd.DataFrame, classes: list) -> pd.DataFrame:
+    """How many samples of every class (rows) are predicted to be of which (columns)."""
+    names = list(map(str, classes))
+    likeliest = predictions[[f"prediction_{name}" for name in names]].to_numpy().argmax(axis=1)
+    true = pd.Categorical(predictions["y"].map(str), names)
+    return pd.crosstab(true, pd.Categorical.from_codes(likeliest, names), dropna=False)
 
 
 @styled

@@ -27,7 +27,7 @@ METHODS = (
     "and s the pooled standard deviation within them (Cohen 1988), over all samples. The activity "
     "of a sample is that of its latent variable in the networks that were trained without it, "
     "standardised by their training samples and turned to rise with the mean expression of the "
-    "pathway’s genes, averaged over the networks."
+    "pathway’s genes"
 )
 
 

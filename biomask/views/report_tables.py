@@ -203,10 +203,10 @@ def directions(study: Study, table: pd.DataFrame) -> list[Column]:
         texts = [MISSING if pd.isna(d) or d == 0 else ways[int(d > 0)] for d in table["direction"]]
         keys = list(table["direction"])
     else:
-        signed = table[[f"direction_{c}" for c in range(len(classes))]].to_numpy()
+        signed = table[[f"direction_{name}" for name in classes]].to_numpy()
         known = np.isfinite(signed).all(axis=1)
         best = np.where(np.isfinite(signed), signed, -np.inf).argmax(axis=1)
-        texts = [classes[c] if k else MISSING for c, k in zip(best, known, strict=True)]
+        texts = [str(classes[c]) if k else MISSING for c, k in zip(best, known, strict=True)]
         keys = texts
     cells = [text if text == MISSING else f"→&nbsp;{name_html(text)}" for text in texts]
     return [Column("Genes up", cells, keys, meaning, words=True)]
