@@ -6,6 +6,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -67,22 +68,35 @@ def test_lock_has_a_version_that_pyproject_allows(name):
     assert locked()[name] in WANTED[name]
 
 
+def imported(*sources):
+    """Distributions that these sources import, wherever in them."""
+    found = set()
+    for source in sources:
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                found.add(node.module.split(".")[0])
+    return {"scikit-learn" if name == "sklearn" else name for name in found}
+
+
+PACKAGE = [path.read_text(encoding="utf-8") for path in (ROOT / "biomask").rglob("*.py")]
+
+
 def test_package_imports_only_what_is_declared():
     extras = PROJECT["optional-dependencies"]
     chosen = [line for name, extra in extras.items() if name != "dev" for line in extra]
     needed = [*PROJECT["dependencies"], *chosen]
     declared = {*specifiers(needed), "biomask", "rdata"}  # rdata: build.py says
-    distribution = {"sklearn": "scikit-learn"}
-    imported = set()
-    for path in (ROOT / "biomask").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                imported |= {alias.name.split(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and not node.level:
-                imported.add(node.module.split(".")[0])
-    foreign = {distribution.get(name, name) for name in imported - sys.stdlib_module_names}
-    assert "keras" in foreign
-    assert foreign <= declared
+    assert imported(*PACKAGE) - sys.stdlib_module_names <= declared
+
+
+def test_package_and_notebooks_import_all_that_is_declared():
+    notebooks = (nbformat.read(path, 4) for path in (ROOT / "notebooks").glob("*.ipynb"))
+    cells = [c.source for book in notebooks for c in book.cells if c.cell_type == "code"]
+    code = [re.sub(r"^[ ]*[%!].*$", "", source, flags=re.M) for source in cells]
+    not_imported = {"jupyterlab"}  # what the notebooks are opened in
+    assert set(specifiers(PROJECT["dependencies"])) - imported(*PACKAGE, *code) == not_imported
 
 
 def test_lock_leaves_biomask_out():

@@ -18,38 +18,27 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from example_study import (
-    EFFECTS,
-    EVIL,
-    EVIL_GENE,
-    FORMULA,
-    SAMPLES,
-    SETS,
-    example_study,
-)
+from real_studies import EVIL, EVIL_GENE, FORMULA, KINDS, SETS
 
 import biomask as bm
 from biomask.errors import ArgumentError
 from biomask.masks.overlap import jaccard, nearest
 from biomask.views import explorer_figures, explorer_relatives
 from biomask.views.explorer_details import LEVELS, details, groupings
+from biomask.views.explorer_html import seed_html
 from biomask.views.explorer_query import ROWS, Finder, Query, page
 from biomask.views.explorer_source import seed_table, study_source
 
-BY_EFFECT = [
-    "Interferon alpha",
-    EVIL,
-    "Interferon gamma",
-    FORMULA,
-    "Twin one",
-    "Twin two",
-    *(f"Filler {k:02d}" for k in range(1, 8)),
-]
+NAMED_F = [name for name in SETS if name.startswith(("Interferon", "Filler"))]
+TASKS = [kind for kind in KINDS if kind != "watched"]  # of two seeds
+# Of each task what its papers report, and of the kinds of binary studies what binary is.
+SCORES = {"multiclass": "accuracy", "gaps": "accuracy", "regression": "r2",
+          "survival": "concordance", "autoencoder": "r2"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def study():
-    return example_study()
+def study(study_of):
+    return study_of("binary")
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +57,11 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+def falling(values, names=None):
+    """The names, or those among them, from the largest value to the smallest."""
+    return sorted(values.index if names is None else names, key=lambda name: -values[name])
+
+
 def found(finder, **asked):
     return list(finder.find(Query(**asked)).table.index)
 
@@ -79,11 +73,8 @@ def measure(source, text):
 # ------------------------------------------------------------------------ finding
 
 
-def test_at_first_everything_is_there_the_largest_effect_first(finder):
-    answer = finder.find(Query())
-    assert list(answer.table.index) == BY_EFFECT
-    assert answer.sentence == "13 of 13 pathways"
-    assert answer.genes == []
+def test_at_first_everything_is_there_the_largest_effect_first(study, finder):
+    assert found(finder) == falling(study.pathways["effect"])
 
 
 @pytest.mark.parametrize(
@@ -109,48 +100,41 @@ def test_names_are_searched_by_words(finder, text, names):
         ("IRF7, STAT1", ["Interferon gamma"], "1 of 13 pathways have IRF7, STAT1"),
         ("F1", ["Filler 01"], "1 of 13 pathways have F1"),  # the whole name, so not IFIT1
         ("IRF7 zzz", [], "0 of 13 pathways: no gene here has 'zzz' in its name"),
+        ("f", NAMED_F, "9 of 13 pathways have IFIT1, IFIT3, IRF7, F1, F2, F3 and 4 more"),
     ],
 )
-def test_genes_are_searched_by_name_or_part_of_it(finder, genes, names, sentence):
+def test_genes_are_searched_by_name_or_part_of_it(study, finder, genes, names, sentence):
     answer = finder.find(Query(genes=genes))
-    assert list(answer.table.index) == names
+    assert list(answer.table.index) == falling(study.pathways["effect"], names)
     assert answer.sentence == sentence
 
 
-def test_many_genes_are_counted(finder):
-    text = finder.find(Query(genes="f")).sentence  # IFIT1, IFIT3, IRF7 and F1 to F7
-    assert text == "9 of 13 pathways have IFIT1, IFIT3, IRF7, F1, F2, F3 and 4 more"
-
-
-def test_limits_keep_what_is_at_them(finder, source):
-    at_most = measure(source, "p_fwer at most")
-    assert found(finder, measure=at_most, limit=0.04) == BY_EFFECT[:3]
-    assert found(finder, measure=at_most, limit=0.039) == [BY_EFFECT[0], BY_EFFECT[2]]
-    assert found(finder, measure=at_most) == BY_EFFECT
+def test_limits_keep_what_is_at_them(study, finder, source):
+    at_most, p = measure(source, "p_fwer at most"), study.pathways["p_fwer"]
+    limit = sorted(p)[3]
+    kept = [name for name in falling(study.pathways["effect"]) if p[name] <= limit]
+    assert found(finder, measure=at_most, limit=limit) == kept
+    assert found(finder, measure=at_most, limit=limit - 1e-9) == [n for n in kept if p[n] < limit]
     at_least = measure(source, "genes, at least")
     assert found(finder, measure=at_least, limit=4) == ["Interferon alpha"]
 
 
-def test_a_missing_number_passes_no_limit():
-    table = example_study().pathways.assign(p_fwer=np.nan)
-    finder = Finder(study_source(example_study(pathways=table)))
-    at_most = measure(finder.source, "p_fwer at most")
-    assert found(finder, measure=at_most, limit=0.5) == []
-    assert len(found(finder, measure=at_most)) == 13
+def test_a_missing_number_passes_no_limit(study):
+    table = study.pathways.assign(p_fwer=np.nan)
+    finder = Finder(study_source(study.replace(pathways=table)))
+    assert found(finder, measure=measure(finder.source, "p_fwer at most"), limit=1.0) == []
 
 
-def test_sorting_is_stable_and_puts_missing_values_last(finder):
+def test_equal_values_are_sorted_by_effect_and_missing_ones_last(study, finder):
+    by_effect = falling(study.pathways["effect"])
     sizes = found(finder, by="size", falling=True)
-    assert sizes[:4] == ["Interferon alpha", "Interferon gamma", "Twin one", "Twin two"]
-    assert sizes[4:] == [EVIL, FORMULA, *BY_EFFECT[6:]]  # of two genes: by effect
-    assert found(finder, by="p_fwer", falling=False)[:3] == [BY_EFFECT[k] for k in (0, 2, 1)]
-    names = found(finder, by="pathway", falling=False)
-    assert names == sorted(SETS, key=str.lower)
-    table = example_study().pathways
+    assert sizes == sorted(by_effect, key=lambda name: -len(SETS[name]))
+    assert found(finder, by="pathway", falling=False) == sorted(SETS, key=str.lower)
+    table = study.pathways.copy()
     table.loc["Interferon alpha", "p"] = np.nan
-    other = Finder(study_source(example_study(pathways=table)))
-    for falling in (True, False):
-        assert found(other, by="p", falling=falling)[-1] == "Interferon alpha"
+    other = Finder(study_source(study.replace(pathways=table)))
+    for order in (True, False):
+        assert found(other, by="p", falling=order)[-1] == "Interferon alpha"
 
 
 def test_pages_hold_ten_and_stop_at_the_ends(source):
@@ -167,42 +151,74 @@ def test_pages_hold_ten_and_stop_at_the_ends(source):
 # ------------------------------------------------------------------------ seeds
 
 
-def test_the_effects_of_one_seed_by_hand(study):
-    one, other = seed_table(study, 0), seed_table(study, 1)
-    # 8 samples with 1.25 of it and 4 with half of it: (8 * 1.25 + 4 * .5) / 12 = 1
-    np.testing.assert_allclose(one["effect"].iloc[:5], 2 * np.array(EFFECTS[:5]))
-    assert one.loc["Twin two", "effect"] == pytest.approx(-0.02)
-    assert list(one["rank_median"].iloc[:6]) == [1, 3, 2, 4, 5, 13]
-    assert (one["rank_low"] == one["rank_high"]).all()
-    assert other["effect"].idxmax() == "Twin two"
-    assert other.loc["Twin two", "rank_median"] == 1
-    assert other.loc["Interferon alpha", "rank_median"] == 7.5  # twelve equal ones share 2 to 13
-    pd.testing.assert_series_equal(one["p"], study.pathways["p"])
-    mean = (one["effect"] + other["effect"]) / 2
-    np.testing.assert_allclose(mean, study.pathways["effect"])
+def effects_of_seed(study, seed):
+    """Mean over the folds, each weighted by its samples, added up one by one."""
+    total = dict.fromkeys(study.effects, 0.0)
+    for (fold, of), (_, row) in zip(
+        study.scores[["fold", "seed"]].to_numpy(), study.effects.iterrows(), strict=True
+    ):
+        n = sum(study.predictions["fold"] == fold)
+        for name in total:
+            total[name] += (of == seed) * n * row[name] / len(study.predictions)
+    return pd.Series(total)
 
 
-def test_a_seed_sorts_by_its_own_effects(finder):
-    assert found(finder, seed=1)[0] == "Twin two"
-    assert found(finder, seed=0)[-1] == "Twin two"
+@pytest.mark.parametrize("kind", TASKS)
+def test_the_effects_of_one_seed_by_hand(study_of, kind):
+    study = study_of(kind)
+    finder = Finder(study_source(study))
+    for seed in (0, 1):
+        by_hand = effects_of_seed(study, seed)
+        alone = seed_table(study, seed)
+        np.testing.assert_allclose(alone["effect"], by_hand[study.pathways.index])
+        places = [1 + falling(by_hand).index(name) for name in alone.index]
+        assert list(alone["rank_median"]) == list(alone["rank_low"]) == places
+        pd.testing.assert_series_equal(alone["p"], study.pathways["p"])
+        assert found(finder, seed=seed) == falling(by_hand)
 
 
-def test_without_effects_of_seeds_or_with_one_seed_there_is_no_slider(study):
+def test_equal_effects_of_a_seed_share_a_rank(study):
+    effects = study.effects.assign(**{"Interferon gamma": study.effects["Interferon alpha"]})
+    ranks = seed_table(study.replace(effects=effects), 0)["rank_median"]
+    assert list(ranks[["Interferon alpha", "Interferon gamma"]]) == [1.5, 1.5]
+
+
+def test_without_effects_of_seeds_or_with_one_seed_there_is_no_slider(study_of, study):
     assert study_source(study).seeds == [0, 1]
     assert study_source(study.replace(effects=pd.DataFrame())).seeds == []
-    rows = study.scores["seed"] == 0
-    one = study.replace(scores=study.scores[rows], effects=study.effects[rows.to_numpy()])
-    assert study_source(one).seeds == []
+    assert study_source(study_of("watched")).seeds == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_seed_has_the_main_score_of_its_task(study_of, kind):
+    study, name = study_of(kind), SCORES.get(kind, "auc")
+    mine = [row[name] for _, row in study.scores.iterrows() if row["seed"] == 0]
+    assert f"({name} {sum(mine) / len(mine):.3f} held out)" in seed_html(study, 0)
 
 
 # ------------------------------------------------------------------------ one pathway
 
 
-def test_genes_of_a_pathway_with_their_effects(source):
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_study_is_explored(study_of, kind):
+    study = study_of(kind)
+    explorer = bm.explore(study)
+    assert explorer.chosen == falling(study.pathways["effect"])[0]
+    for name in ("Interferon alpha", EVIL, "Twin one"):
+        explorer.choose(name)
+        assert "".join(Tags(explorer._facts.value).words).startswith(name)
+        keys = {picture.key for picture in explorer._pictures}
+        tested = name in set(study.edges["pathway"])
+        assert keys == {"activity", "null"} | ({"genes"} if tested else set())
+
+
+def test_genes_of_a_pathway_with_their_effects(study, source):
     shown = details(source, "Interferon alpha").genes
-    assert list(shown["gene"]) == ["IFIT3", "IRF7", "IFIT1", "MX1"]
-    assert list(shown["effect"]) == [0.2, 0.1, 0.01, -0.01]
-    assert list(shown["pathways"]) == [2, 2, 1, 1]
+    edges = study.edges[study.edges["pathway"] == "Interferon alpha"].set_index("gene")
+    assert list(shown["gene"]) == falling(edges["effect"])
+    assert list(shown["effect"]) == sorted(edges["effect"], reverse=True)
+    having = [sum(gene in members for members in SETS.values()) for gene in shown["gene"]]
+    assert list(shown["pathways"]) == having
     untested = details(source, "Twin one")
     assert not untested.tested
     assert list(untested.genes["gene"]) == ["TP53", "CDKN1A", "BAX"]
@@ -246,20 +262,13 @@ def test_a_hierarchy_gives_parents_children_and_the_genes_of_children(hierarchy)
     assert explorer.chosen == "Root"
 
 
-def test_a_study_of_a_hierarchy_has_levels_and_relatives(hierarchy):
-    names = hierarchy.pathways
-    facts = hierarchy.table.loc[names, ["level", "parents"]]
-    study = example_study()
-    pathways = study.pathways.iloc[: len(names)].set_axis(names)
-    wide = {part: getattr(study, part).iloc[:, : len(names)].set_axis(names, axis=1)
-            for part in ("activity", "null", "effects")}  # fmt: skip
-    source = study_source(
-        study.replace(mask=hierarchy, pathways=pathways.join(facts), edges=study.edges[:0], **wide)
-    )
+def test_a_study_of_a_hierarchy_has_levels_and_relatives(study_of):
+    source = study_source(study_of("hierarchy"))
     assert [heading.column for heading in source.headings][2] == "level"
-    assert details(source, "Leaf two").parents == ["Middle"]
-    assert sorted(details(source, "Middle").genes["gene"]) == ["a", "b", "c", "d"]
-    assert set(Finder(source).find(Query(genes="a c")).table.index) == {"Middle", "Root"}
+    assert details(source, "Interferon gamma").parents == ["Interferon"]
+    above = details(source, "Interferon")
+    assert above.children == ["Interferon alpha", "Interferon gamma"]
+    assert found(Finder(source), genes="MX1 STAT1") == ["Interferon"]
 
 
 @pytest.mark.parametrize(
@@ -275,39 +284,40 @@ def test_parents_are_read_as_names_or_lists(cell, names):
 # ------------------------------------------------------------------------ groups
 
 
+def kinds_of(study, name="kind"):
+    """A group of every sample, "T" and "B" by turns."""
+    return pd.Series(["T", "B"] * (len(study.activity) // 2), study.activity.index, name=name)
+
+
 def test_groups_are_matched_by_name_not_by_place(study):
-    kinds = pd.Series(["T"] * 6 + ["B"] * 6, SAMPLES, name="kind")
-    found = groupings(study, kinds[::-1])
-    assert list(found) == ["kind and class", "kind", "class"]
-    assert list(found["kind"]["kind"]) == list(kinds)
-    assert list(found["kind and class"]["class"]) == ["ctrl", "stim"] * 6
-    more = pd.concat([kinds, pd.Series({"elsewhere": "T"})])
-    assert list(groupings(study, more.rename("kind"))["kind"].index) == SAMPLES
+    kinds = kinds_of(study)
+    shown = groupings(study, pd.concat([kinds[::-1], pd.Series({"elsewhere": "T"}, name="kind")]))
+    assert list(shown) == ["kind and class", "kind", "class"]
+    pd.testing.assert_series_equal(shown["kind"]["kind"], kinds)
+    assert list(shown["kind and class"]["class"]) == list(study.predictions["y"])
 
 
 @pytest.mark.parametrize(
-    ("groups", "said"),
+    ("wrong", "said"),
     [
-        (["T"] * 12, "Series or DataFrame"),
-        (pd.Series("T", SAMPLES[1:]), "lacks samples of the study: 's0'"),
-        (pd.Series("T", [*SAMPLES, "s3"]), "names samples twice: 's3'"),
-        (pd.Series(["T", None] * 6, SAMPLES), "no value for some samples"),
+        (list, "Series or DataFrame"),
+        (lambda kinds: kinds[1:], "lacks samples of the study: 's0'"),
+        (lambda kinds: pd.concat([kinds, kinds[3:4]]), "names samples twice: 's3'"),
+        (lambda kinds: kinds.replace("T", None), "no value for some samples"),
     ],
 )
-def test_groups_that_do_not_fit_are_refused(study, groups, said):
+def test_groups_that_do_not_fit_are_refused(study, wrong, said):
     with pytest.raises(ArgumentError, match=re.escape(said)) as caught:
-        bm.explore(study, groups=groups)
+        bm.explore(study, groups=wrong(kinds_of(study)))
     assert caught.value.code == "E-GROUPS"
 
 
 def test_only_the_largest_of_many_groups_are_drawn(study):
-    n = LEVELS + 5
-    names = [f"n{k}" for k in range(2 * n)]
-    activity = pd.DataFrame(0.0, names, study.activity.columns)
-    predictions = pd.DataFrame({"y": "ctrl", "fold": 0}, names)
-    large = study.replace(activity=activity, predictions=predictions)
-    kinds = pd.Series([f"k{k % n}" for k in range(2 * n)], names, name="kind")
-    assert groupings(large, kinds)["kind"]["kind"].nunique() == LEVELS
+    donors = np.repeat(np.arange(LEVELS + 5), [3] * 10 + [2] * (LEVELS - 5))
+    donors = pd.Series(donors, study.activity.index, name="donor")
+    shown = groupings(study, donors)["donor"]["donor"]
+    assert shown.nunique() == LEVELS
+    assert set(range(10)) <= set(shown.astype(int))  # three samples each; the others have two
 
 
 # ------------------------------------------------------------------------ pictures
@@ -319,39 +329,34 @@ def drawn(study, name, grouping=None):
 
 
 def test_pictures_show_the_numbers_of_the_pathway(study):
-    kinds = groupings(study, None)["class"]
-    shown = drawn(study, "Interferon gamma", kinds)
-    assert list(shown) == ["genes", "activity", "null"]
+    shown = drawn(study, "Interferon alpha", groupings(study, None)["class"])
     bars = shown["genes"].figure.axes[0].patches
-    assert [bar.get_width() for bar in bars] == [0.15, 0.05, 0.02]
+    assert [bar.get_width() for bar in bars] == sorted(study.edges["effect"], reverse=True)
     (line,) = shown["null"].figure.axes[0].lines
-    assert line.get_xdata()[0] == 0.2
-    assert list(shown["activity"].data["activity"]) == list(study.activity["Interferon gamma"])
+    assert line.get_xdata()[0] == study.pathways.loc["Interferon alpha", "effect"]
+    assert list(shown["activity"].data["activity"]) == list(study.activity["Interferon alpha"])
     labels = shown["activity"].figure.axes[0].get_xticklabels()
     assert [label.get_text() for label in labels] == ["ctrl", "stim"]
     assert plt.get_fignums() == []  # nothing is left for the notebook to show again
 
 
-def test_without_permutations_or_tested_edges_their_pictures_are_left_out(study):
+def test_without_permutations_there_is_no_picture_of_them(study):
     bare = study.replace(null=study.null.iloc[:0])
-    kinds = groupings(study, None)["class"]
-    assert list(drawn(bare, "Twin one", kinds)) == ["activity"]
-    assert bm.explore(bare).chosen == "Interferon alpha"
+    assert list(drawn(bare, "Twin one", groupings(study, None)["class"])) == ["activity"]
 
 
-def test_an_outcome_that_is_a_number_is_drawn_against_activity(study):
-    y = pd.DataFrame({"y": np.arange(12.0), "fold": study.predictions["fold"]}, SAMPLES)
-    settings = {**study.settings, "task": "regression", "classes": []}
-    regression = study.replace(predictions=y, settings=settings)
-    assert groupings(regression, None) == {}
-    shown = drawn(regression, "Twin one")["activity"]
-    points = shown.figure.axes[0].collections[0].get_offsets()
-    np.testing.assert_array_equal(points[:, 0], np.arange(12))
+@pytest.mark.parametrize(
+    ("kind", "column", "label"), [("regression", "y", "dose"), ("survival", "time", "time")]
+)
+def test_an_outcome_that_is_a_number_is_drawn_against_activity(study_of, kind, column, label):
+    study = study_of(kind)
+    assert groupings(study, None) == {}
+    moved = study.replace(predictions=study.predictions.iloc[:, ::-1])  # names count, not places
+    ax = drawn(moved, "Twin one")["activity"].figure.axes[0]
+    points = ax.collections[0].get_offsets()
+    np.testing.assert_array_equal(points[:, 0], study.predictions[column])
     np.testing.assert_array_equal(points[:, 1], study.activity["Twin one"])
-    assert shown.figure.axes[0].get_xlabel() == "outcome"
-    named = regression.replace(settings=settings | {"outcome": "age"})
-    assert drawn(named, "Twin one")["activity"].figure.axes[0].get_xlabel() == "age"
-    bm.explore(regression).choose("Twin two")
+    assert ax.get_xlabel() == label
 
 
 # ------------------------------------------------------------------------ widgets
@@ -396,14 +401,15 @@ class Tags(HTMLParser):
 
 def test_the_page_follows_search_sorting_and_turning(study):
     explorer = bm.explore(study)
-    assert rows(explorer) == BY_EFFECT[:ROWS]
+    by_effect = falling(study.pathways["effect"])
+    assert rows(explorer) == by_effect[:ROWS]
     press(explorer, "Next ▶")
-    assert rows(explorer) == BY_EFFECT[ROWS:]
+    assert rows(explorer) == by_effect[ROWS:]
     assert explorer._table._where.value == "11–13 of 13"
     press(explorer, "Genes")
     assert rows(explorer)[0] == "Interferon alpha"  # and page one
     press(explorer, "Genes ▼")
-    assert rows(explorer)[0] == EVIL  # two genes, the largest effect of those
+    assert len(SETS[rows(explorer)[0]]) == 2
     explorer._gene.value = "STAT1"
     assert rows(explorer) == [EVIL, "Interferon gamma"]
     explorer._text.value = "gamma"
@@ -416,42 +422,40 @@ def test_the_page_follows_search_sorting_and_turning(study):
     assert len(explorer.shown) == 13
 
 
-def test_limits_and_seeds_follow_their_sliders(study):
+def test_limits_and_seeds_follow_their_sliders(study_of):
+    study = study_of("regression")
     explorer = bm.explore(study)
     explorer._measure.value = measure(explorer.source, "p_fwer at most")
-    assert len(explorer.shown) == 13
     explorer._limit.value = 0.05
-    assert rows(explorer) == BY_EFFECT[:3]
+    assert rows(explorer) == ["Interferon alpha", "Interferon gamma"]
     explorer._measure.value = measure(explorer.source, "genes, at least")
     assert len(explorer.shown) == 13  # a new measure starts with everything
     explorer._seed.value = 1
-    assert rows(explorer)[0] == "Twin two"
-    assert "seed 2 alone (auc 0.650 held out)" in explorer._message.value
+    assert rows(explorer) == falling(effects_of_seed(study, 1))[:ROWS]
+    assert "seed 2 alone (r2 " in explorer._message.value
 
 
 def test_a_name_chooses_and_so_does_a_neighbour(study):
     explorer = bm.explore(study)
-    assert explorer.chosen == "Interferon alpha"
     before = explorer._figures.value
-    explorer._table._rows[2].children[0].click()
+    place = rows(explorer).index("Interferon gamma")
+    explorer._table._rows[place].children[0].click()
     assert explorer.chosen == "Interferon gamma"
     assert explorer._figures.value != before
-    text = "".join(Tags(explorer._facts.value).words)
-    assert text == (
-        "Interferon gamma selected3 genes · effect 0.200 nats · p = 0.015 · p_fwer = 0.020 · "
-        "q = 0.013 · rank 3 (2–4) of 13 · genes up →\xa0stim"
-    )
     chosen = [row for row in explorer._table._rows if "bm-chosen" in row._dom_classes]
     assert [row.children[0].description for row in chosen] == ["Interferon gamma"]
     explorer._neighbours._rows[0].children[0].click()
     assert explorer.chosen == "Interferon alpha"
+    row, facts = study.pathways.loc["Interferon alpha"], "".join(Tags(explorer._facts.value).words)
+    assert facts.startswith("Interferon alpha selectedR-HSA-909733 <i>4 genes · ")
+    assert f"effect {row['effect']:.3f} nats · p = {row['p']:.3f}" in facts
+    assert facts.endswith("genes up →\xa0stim")
     with pytest.raises(ArgumentError, match="no such pathway: 'elsewhere'"):
         explorer.choose("elsewhere")
 
 
 def test_every_name_is_escaped(study):
-    kinds = pd.Series([EVIL, "B"] * 6, SAMPLES, name=EVIL)
-    explorer = bm.explore(study, groups=kinds)
+    explorer = bm.explore(study, groups=kinds_of(study, EVIL).replace("T", EVIL))
     explorer._gene.value = EVIL_GENE
     explorer.choose(EVIL)
     explorer._name.value = f"../{EVIL}"
@@ -467,22 +471,15 @@ def test_every_name_is_escaped(study):
     assert EVIL in words
     assert EVIL_GENE in words
     assert "cannot name a figure" in explorer._status.value
-    assert repr(explorer) == f"Explorer(13 pathways, chosen: {EVIL!r})"
 
 
 def test_every_control_has_a_name_for_screen_readers(study):
-    explorer = bm.explore(study, groups=pd.Series("T", SAMPLES))
+    explorer = bm.explore(study, groups=kinds_of(study))
     named = (widgets.Text, widgets.Dropdown, widgets.SelectionSlider)
     controls = [w for w in every(explorer) if isinstance(w, named)]
     assert len(controls) == 7
     assert [w.description for w in controls if w is not explorer._limit].count("") == 0
-    images = [
-        tag
-        for w in every(explorer)
-        if isinstance(w, widgets.HTML)
-        for tag in Tags(w.value).tags
-        if tag[0] == "img"
-    ]
+    images = [tag for tag in Tags(explorer._figures.value).tags if tag[0] == "img"]
     assert len(images) == 3
     assert all("alt" in attributes for _, attributes in images)
 
@@ -492,27 +489,26 @@ def test_every_control_has_a_name_for_screen_readers(study):
 
 def test_the_table_is_saved_as_filtered_and_disarmed(study, folder):
     explorer = bm.explore(study)
-    explorer._measure.value = measure(explorer.source, "p_fwer at most")
-    explorer._limit.value = 0.1
+    explorer._text.value = "="
     explorer._name.value = "mine"
     press(explorer, "Table")
-    assert f"Wrote 4 pathways to {folder / 'mine.csv'}" in explorer._status.value
+    assert f"Wrote 2 pathways to {folder / 'mine.csv'}" in explorer._status.value
     saved = pd.read_csv(folder / "mine.csv", index_col=0)
-    assert list(saved.index) == [*BY_EFFECT[:3], "'" + FORMULA]
-    assert list(saved["effect"]) == [0.3, 0.25, 0.2, 0.1]
-    explorer._limit.value = 0.001
+    names = falling(study.pathways["effect"], [EVIL, FORMULA])
+    assert list(saved.index) == [name.replace(FORMULA, "'" + FORMULA) for name in names]
+    np.testing.assert_allclose(saved["effect"], study.pathways.loc[names, "effect"], rtol=1e-5)
+    explorer._text.value = "nothing"
     press(explorer, "Table")
     assert "the table is empty" in explorer._status.value
 
 
 def test_the_pictures_are_saved_with_their_numbers(study, folder):
-    explorer = bm.explore(study)
-    press(explorer, "Pictures")
+    press(bm.explore(study), "Pictures")
     names = {f"explorer_{key}.{kind}" for key in ("genes", "activity", "null")
              for kind in ("png", "pdf", "csv")}  # fmt: skip
     assert {path.name for path in folder.iterdir()} == names
     saved = pd.read_csv(io.BytesIO((folder / "explorer_genes.csv").read_bytes()))
-    assert list(saved["gene"]) == ["IFIT3", "IRF7", "IFIT1", "MX1"]
+    assert list(saved["gene"]) == falling(study.edges.set_index("gene")["effect"])
 
 
 # ------------------------------------------------------------------------ masks

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import cache
 from itertools import pairwise
 
 import matplotlib as mpl
@@ -14,7 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from example_study import example_study
+from real_studies import CALL, EVIL_GENE, KINDS
 
 import biomask as bm
 from biomask.errors import ArgumentError
@@ -47,17 +48,25 @@ def _closed():
     plt.close("all")
 
 
-def deep_study(outputs="top", edges=EDGES, effects=EFFECTS):
-    """Three levels; nothing was trained."""
+@cache
+def trained(outputs):
+    """A study of three levels."""
+    below = {name: SETS[name] for name in ("a", "b", "same")}
     genes = sorted({gene for level, gene, _, _ in EDGES if level == 0})
-    below = {"a": SETS["a"], "b": SETS["b"], "same": SETS["same"]}
     sets = below | {"mid": ["g0", "g1", "g2", "same"], "top": genes}
     hier = bm.Hierarchy.from_sets(bm.Mask.from_sets(sets), RELATIONS)
-    pathways = pd.DataFrame({"effect": effects, "selected": True}).reindex(hier.pathways)
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(40, len(genes))), columns=genes)
+    y = (X["g0"] > 0).astype(int)
+    return bm.crossfit(hier, X, y, **(CALL | {"outputs": outputs, "epochs": 1}), progress=False)
+
+
+def deep_study(outputs="top", edges=EDGES):
+    """With the effects above, as if every pathway had been selected."""
+    study = trained(outputs)
+    pathways = study.pathways.assign(effect=pd.Series(EFFECTS), selected=True)
     table = pd.DataFrame(edges, columns=["level", "gene", "pathway", "effect"])
-    study = example_study()
-    settings = study.settings | {"outputs": outputs}
-    return study.replace(mask=hier, pathways=pathways, edges=table, settings=settings)
+    return study.replace(pathways=pathways, edges=table)
 
 
 def rows_of(links):
@@ -119,45 +128,47 @@ def test_equal_paths_are_ranked_by_their_first_link():
     assert links["source"].iloc[0] == "g1"
 
 
-def test_a_mask_has_paths_of_two_links():
-    links = plots.path_links(example_study(), n_paths=2)
-    best = [link[1:4:2] for link in rows_of(links) if link[0] == "gene"]
-    assert best == [("IFIT3", "Interferon alpha"), ("IRF7", "Interferon gamma")]
-    assert set(links["target_kind"]) == {"pathway", "outcome"}
+def strengths(study, target, weakest):
+    """Of every path that ends in `target` and has positive effects on all its links."""
+    for _, edge in study.edges[study.edges["pathway"] == target].iterrows():
+        if edge["effect"] > 0:
+            now = min(weakest, edge["effect"])
+            yield from strengths(study, edge["gene"], now) if edge.get("level", 0) else [now]
 
 
-def test_paths_are_those_of_a_search_through_all():
+def agree_with_search(study, ends):
+    found = (strengths(study, name, study.pathways["effect"][name]) for name in ends)
+    every = sorted((strength for paths in found for strength in paths), reverse=True)
+    for n in range(1, len(every) + 1):
+        links = plots.path_links(study, n_paths=n)
+        assert links.attrs == {"paths": n}
+        assert links["effect"].min() == every[n - 1]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "autoencoder"])
+def test_paths_of_a_study_are_those_of_a_search_through_all(study_of, kind):
+    study = study_of(kind)  # whose head reads every pathway
+    assert len(study.edges)
+    agree_with_search(study, study.edges["pathway"].unique())
+
+
+def test_paths_of_three_levels_are_those_of_a_search_through_all():
     rng = np.random.default_rng(0)
     for _ in range(20):
         edges = [(*edge[:3], float(rng.normal(0.1, 0.2))) for edge in EDGES]
-        into = {}
-        for _level, source, target, effect in edges:
-            into.setdefault(target, []).append((source, _level > 0, effect))
-
-        def strengths(target, weakest, into=into):
-            for source, inside, effect in into.get(target, []):
-                if effect > 0:
-                    now = min(weakest, effect)
-                    yield from strengths(source, now) if inside else [now]
-
-        every = sorted(strengths("top", EFFECTS["top"]), reverse=True)
-        for n in range(1, len(every) + 1):
-            links = plots.path_links(deep_study(edges=edges), n_paths=n)
-            assert links.attrs == {"paths": n}
-            assert links["effect"].min() == every[n - 1]
+        agree_with_search(deep_study(edges=edges), ["top"])
 
 
-def test_no_path_and_no_study_are_refused():
-    nothing = example_study()
-    nothing = nothing.replace(edges=nothing.edges.iloc[:0])
+def test_no_path_and_no_study_are_refused(study_of):
+    nothing = study_of("autoencoder")  # in which no pathway is selected
     for wrong, code in ((nothing, "E-PATHS-NONE"), (nothing.pathways, "E-PATHS-STUDY")):
         with pytest.raises(ArgumentError) as caught:
             plots.plot_paths(wrong)
         assert caught.value.code == code
-    with pytest.raises(ArgumentError, match="3 of 13 pathways are selected"):
+    with pytest.raises(ArgumentError, match="0 of 13 pathways are selected"):
         plots.path_links(nothing)
     with pytest.raises(ArgumentError, match="whole number"):
-        plots.path_links(example_study(), n_paths=0)
+        plots.path_links(study_of("binary"), n_paths=0)
 
 
 # ------------------------------------------------------------------------ the figures
@@ -222,11 +233,10 @@ def test_sankey_has_the_same_links():
     assert sankey.node.customdata[labels.index("mid")] == "effect 0.5"
 
 
-def test_sankey_shows_no_name_as_html():
+def test_sankey_shows_no_name_as_html(study_of):
     pytest.importorskip("plotly")
-    study = example_study()
-    evil = "<img src=x onerror=alert(1)>"
-    edges = study.edges.replace({"gene": {"IFIT3": evil}})
+    study = study_of("binary")
+    edges = study.edges.replace({"gene": {"IFIT3": EVIL_GENE}})
     (sankey,) = plots.sankey_paths(study.replace(edges=edges)).data
     assert not [label for label in sankey.node.label if set(label) & set("<>&")]
 
@@ -238,7 +248,7 @@ def test_without_plotly_the_other_figure_is_named(monkeypatch):
     assert caught.value.code == "E-PLOTLY"
 
 
-def test_all_of_reactome_is_drawn_within_seconds():
+def test_all_of_reactome_is_drawn_within_seconds(study_of):
     hier = bm.load_hierarchy("reactome")
     rng = np.random.default_rng(0)
     edges = hier.to_edges().rename(columns={"source": "gene", "target": "pathway"})
@@ -246,9 +256,9 @@ def test_all_of_reactome_is_drawn_within_seconds():
     pathways = pd.DataFrame(
         {"effect": rng.exponential(size=hier.shape[1]), "selected": True}, index=hier.pathways
     )
-    study = example_study().replace(mask=hier, pathways=pathways, edges=edges)
+    study = study_of("hierarchy").replace(mask=hier, pathways=pathways, edges=edges)
     begun = time.process_time()
-    ax = plots.plot_paths(study.replace(settings={"outputs": "top"}), n_paths=30)
+    ax = plots.plot_paths(study, n_paths=30)
     ax.figure.canvas.draw()
     assert time.process_time() - begun < 10
     assert len(ax.patches) >= 30

@@ -10,12 +10,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from example_study import example_study
+from real_studies import KINDS, study_of
 
 from biomask.errors import ArgumentError, MaskError
 from biomask.masks.mask import Mask
 from biomask.views import plots
 from biomask.views.figures import BLUE, DIVERGING, GREY, PALE, PALETTE, SEQUENTIAL, VERMILION
+from biomask.views.labels import display_names
 
 LONG = "Respiratory electron transport, ATP synthesis by chemiosmotic coupling, and heat production"
 
@@ -119,14 +120,15 @@ def test_mask_overlap_shows_the_jaccard_index(mask):
     ax = plots.plot_mask_overlap(mask, pathways=["B", "A", "C"])
     # A and B share 2 of 5 genes
     np.testing.assert_allclose(
-        ax.images[0].get_array(), [[1, 0.4, 0], [0.4, 1, 0], [0, 0, 1]], rtol=1e-6
+        ax.collections[0].get_array(), [[1, 0.4, 0], [0.4, 1, 0], [0, 0, 1]], rtol=1e-6
     )
     assert rows(ax) == columns(ax) == ["B", "A", "C"]
     texts = [t.get_text() for t in ax.texts]
     assert texts == ["1", ".40", ".00", ".40", "1", ".00", ".00", ".00", "1"]
-    assert [t.get_color() for t in ax.texts[:3]] == ["w", "k", "k"]
-    assert ax.images[0].get_cmap().name == SEQUENTIAL
-    assert ax.images[0].get_clim() == (0, 1)
+    light = [mpl.colors.to_rgb(t.get_color())[0] > 0.5 for t in ax.texts]
+    assert light == [text == "1" for text in texts]  # on the dark cells
+    assert ax.collections[0].get_cmap().name == SEQUENTIAL
+    assert ax.collections[0].get_clim() == (0, 1)
 
 
 def test_mask_overlap_chooses_the_pairs_that_share_most():
@@ -143,21 +145,17 @@ def test_mask_overlap_chooses_the_pairs_that_share_most():
     assert abs(shown.index("P20") - shown.index("P3")) == 1
 
 
-def test_mask_overlap_takes_a_table():
+def test_mask_overlap_takes_a_table(mask):
     table = pd.DataFrame([[1, 0.5], [0.5, 1]], index=["x", "y"], columns=["x", "y"])
     ax = plots.plot_mask_overlap(table, pathways=["y", "x"])
     assert rows(ax) == ["y", "x"]
     for wrong in (table.iloc[:, :1], table.iloc[::-1], table * 3, table - 0.9):
         with pytest.raises(ArgumentError):
             plots.plot_mask_overlap(wrong)
-    with pytest.raises(ArgumentError) as caught:
-        plots.plot_mask_overlap(table, pathways=["z"])
-    assert caught.value.genes == ["z"]
-
-
-def test_mask_overlap_of_an_unknown_pathway(mask):
-    with pytest.raises(MaskError):
-        plots.plot_mask_overlap(mask, pathways=["nowhere"])
+    for wrong, error in ((table, ArgumentError), (mask, MaskError)):
+        with pytest.raises(error) as caught:
+            plots.plot_mask_overlap(wrong, pathways=["z"])
+        assert caught.value.genes == ["z"]
 
 
 def test_small_mask_is_a_picture_of_its_edges():
@@ -169,7 +167,7 @@ def test_small_mask_is_a_picture_of_its_edges():
     assert [mpl.colors.to_hex(c).upper() for c in shown] == [VERMILION, "#FFFFFF", BLUE]
     assert rows(ax) == ["a", "b", "c"]
     assert columns(ax) == ["P", "Q"]
-    assert ax.get_ylim() == (2.5, -0.5)  # the first gene on top
+    assert ax.get_ylim() == (3, 0)  # the first gene on top
     assert titles(ax) == ["3 edges, density 50 %"]
 
 
@@ -242,12 +240,6 @@ def test_learning_curves_draw_both_and_mark_the_best_epoch():
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("Epoch", "Loss")
 
 
-def test_learning_curves_without_validation_mark_nothing():
-    ax = plots.plot_learning_curves(HISTORY, metric="auc")
-    assert len(ax.lines) == 1
-    assert titles(ax) == []
-
-
 def test_learning_curves_know_that_a_high_auc_is_good():
     history = pd.DataFrame(HISTORY).assign(val_auc=[0.6, 0.8, 0.7])
     assert titles(plots.plot_learning_curves(history, metric="auc")) == ["best epoch 2"]
@@ -312,9 +304,9 @@ def test_calibration_by_hand():
 def test_confusion_writes_counts_and_colours_shares():
     table = pd.DataFrame([[8, 2], [0, 5]], index=["ctrl", "stim"], columns=["ctrl", "stim"])
     ax = plots.plot_confusion(table)
-    np.testing.assert_allclose(ax.images[0].get_array(), [[0.8, 0.2], [0, 1]])
+    np.testing.assert_allclose(ax.collections[0].get_array(), [[0.8, 0.2], [0, 1]])
     assert [t.get_text() for t in ax.texts] == ["8\n80%", "2\n20%", "0\n0%", "5\n100%"]
-    assert [t.get_position() for t in ax.texts] == [(0, 0), (1, 0), (0, 1), (1, 1)]
+    assert [t.get_position() for t in ax.texts] == [(0.5, 0.5), (1.5, 0.5), (0.5, 1.5), (1.5, 1.5)]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("Predicted", "True")
     assert rows(ax) == columns(ax) == ["ctrl", "stim"]
     with pytest.raises(ArgumentError):
@@ -323,7 +315,7 @@ def test_confusion_writes_counts_and_colours_shares():
 
 def test_confusion_with_a_class_that_never_occurs():
     ax = plots.plot_confusion(pd.DataFrame([[0, 0], [1, 1]]))
-    np.testing.assert_allclose(ax.images[0].get_array(), [[0, 0], [0.5, 0.5]])
+    np.testing.assert_allclose(ax.collections[0].get_array(), [[0, 0], [0.5, 0.5]])
 
 
 # ------------------------------------------------------------------------ interpretation
@@ -390,17 +382,17 @@ def activity():
 def test_activity_of_several_pathways_is_a_heat_map_of_means():
     values, groups = activity()
     ax = plots.plot_activity(values, groups["cell"])
-    np.testing.assert_allclose(ax.images[0].get_array(), [[-4, 2], [2.5, 0.5]])
+    np.testing.assert_allclose(ax.collections[0].get_array(), [[-4, 2], [2.5, 0.5]])
     assert columns(ax) == ["B", "T"]
     assert rows(ax) == ["P", "Q"]
-    assert ax.images[0].get_clim() == (-4, 4)  # 0 is white
-    assert ax.images[0].get_cmap().name == DIVERGING
+    assert ax.collections[0].get_clim() == (-4, 4)  # 0 is white
+    assert ax.collections[0].get_cmap().name == DIVERGING
 
 
 def test_activity_by_two_columns_names_both():
     ax = plots.plot_activity(*activity())
     assert columns(ax) == ["B · ctrl", "B · stim", "T · ctrl", "T · stim"]
-    np.testing.assert_allclose(ax.images[0].get_array()[0], [-2, -6, 1, 3])
+    np.testing.assert_allclose(ax.collections[0].get_array()[0], [-2, -6, 1, 3])
 
 
 def test_activity_of_one_pathway_is_a_box_a_group():
@@ -471,52 +463,43 @@ def test_weight_by_size_prints_spearman():
 # ------------------------------------------------------------------------ studies
 
 
+@pytest.fixture(scope="module")
 def pathways():
-    return pd.DataFrame(
-        {
-            "effect": [0.1, 0.5, 0.3],
-            "p": [0.4, 0.005, 0.0001],
-            "null_low": [-0.1, -0.2, -0.3],
-            "null_high": [0.1, 0.2, 0.2],
-            "selected": [False, True, True],
-            "rank_low": [2, 1, 1],
-            "rank_median": [3, 1, 2],
-            "rank_high": [3, 2, 3],
-        },
-        index=pd.Index(["A", "B", "C"], name="pathway"),
-    )
+    return study_of("binary").pathways
 
 
-def test_effects_stand_beside_their_null():
-    ax = plots.plot_effects(pathways())
-    assert rows(ax) == ["B", "C", "A"]  # by effect
-    np.testing.assert_allclose(offsets(ax), [[0.5, 0], [0.3, 1], [0.1, 2]])
+@pytest.mark.parametrize("kind", KINDS)
+def test_effects_stand_beside_their_null(kind):
+    pathways = study_of(kind).pathways.astype({"p": float})
+    pathways.iloc[0, pathways.columns.get_loc("p")] = 1e-4
+    ax = plots.plot_effects(pathways, n=8)
+    order = sorted(pathways.index, key=lambda name: -pathways["effect"][name])[:8]
+    shown = [pathways.loc[name] for name in order]
+    assert rows(ax) == display_names(order)
+    np.testing.assert_allclose(offsets(ax), [[row["effect"], i] for i, row in enumerate(shown)])
     bands = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in ax.patches]
-    np.testing.assert_allclose(bands, [[-0.2, 0.2], [-0.3, 0.2], [-0.1, 0.1]])
+    np.testing.assert_allclose(bands, [[row["null_low"], row["null_high"]] for row in shown])
     assert mpl.colors.to_hex(ax.patches[0].get_facecolor()).upper() == PALE
-    assert colors(ax.collections[0]) == [BLUE, BLUE, "#FFFFFF"]
-    assert [t.get_text() for t in ax.texts] == ["p = 0.005", "p = 1e−4", "p = 0.400"]
-    assert legend(ax) == ["permuted labels", "selected", "not selected"]
+    assert colors(ax.collections[0]) == [BLUE if row["selected"] else "#FFFFFF" for row in shown]
+    texts = ["p = 1e−4" if row["p"] == 1e-4 else f"p = {row['p']:.3f}" for row in shown]
+    assert [t.get_text() for t in ax.texts] == texts
+    assert titles(ax) == [f"8 of {len(pathways)} pathways"]
 
 
-def test_effects_with_only_what_is_needed():
-    table = pathways()[["effect", "p"]].assign(
-        effect_low=[0, 0.4, 0.2], effect_high=[0.2, 0.6, 0.4]
-    )
+def test_effects_with_only_what_is_needed(pathways):
+    table = pathways[["effect", "p"]].assign(effect_low=-1, effect_high=1)
     ax = plots.plot_effects(table, n=2)
-    assert titles(ax) == ["2 of 3 pathways"]
     assert len(ax.patches) == 0
-    spans = [segment[:, 0].tolist() for segment in ax.collections[0].get_segments()]
-    assert spans == [[0.4, 0.6], [0.2, 0.4]]
+    assert [s[:, 0].tolist() for s in ax.collections[0].get_segments()] == [[-1, 1]] * 2
     assert ax.get_legend() is None
 
 
-def test_effects_refuse_half_an_interval():
+def test_effects_refuse_half_an_interval(pathways):
     with pytest.raises(ArgumentError) as caught:
-        plots.plot_effects(pathways().drop(columns="null_high"))
+        plots.plot_effects(pathways.drop(columns="null_high"))
     assert caught.value.column == "null_high"
     with pytest.raises(ArgumentError, match="above"):
-        plots.plot_effects(pathways().assign(null_low=1))
+        plots.plot_effects(pathways.assign(null_low=1))
 
 
 def test_null_counts_and_prints_the_p_value():
@@ -529,14 +512,17 @@ def test_null_counts_and_prints_the_p_value():
     assert titles(plots.plot_null(null, 2.0, p=0.02)) == ["p = 0.020"]
 
 
-def test_stability_draws_the_range_of_ranks():
-    ax = plots.plot_stability(pathways())
-    assert rows(ax) == ["B", "C", "A"]
+@pytest.mark.parametrize("kind", KINDS)
+def test_stability_draws_the_range_of_ranks(kind):
+    ranks = study_of(kind).pathways[["rank_median", "rank_high", "rank_low"]]
+    ax = plots.plot_stability(ranks, n=9)
+    order = sorted(ranks.index, key=lambda name: tuple(ranks.loc[name])[:2])[:9]
+    assert rows(ax) == display_names(order)
     spans = [segment[:, 0].tolist() for segment in ax.collections[0].get_segments()]
-    assert spans == [[1, 2], [1, 3], [2, 3]]
-    np.testing.assert_allclose(offsets(ax, 1)[:, 0], [1, 2, 3])
+    assert spans == [[ranks["rank_low"][name], ranks["rank_high"][name]] for name in order]
+    assert list(offsets(ax, 1)[:, 0]) == [ranks["rank_median"][name] for name in order]
     with pytest.raises(ArgumentError, match="rank_median"):
-        plots.plot_stability(pathways().assign(rank_median=9))
+        plots.plot_stability(ranks.assign(rank_median=99))
 
 
 def test_qq_of_ideal_p_values_lies_on_the_diagonal():
@@ -595,8 +581,16 @@ def test_comparison_marks_the_first_model():
 
 def every_plot(name="A"):
     """Each plot with 12 rows, the first of which is called `name`."""
+
+    def table():
+        return study_of("binary").pathways.head(12).set_axis(pd.Index(names, name="pathway"))
+
+    def study():
+        real, old = study_of("regression"), "Interferon alpha"
+        pathways = real.pathways.rename(index={old: name})
+        return real.replace(pathways=pathways, edges=real.edges.replace({"pathway": {old: name}}))
+
     names = [name, *(f"{LONG} {i}" for i in range(11))]
-    table = pd.concat([pathways().head(1)] * 12).set_axis(pd.Index(names, name="pathway"))
     genes = [f"HLA-DRB{i}" for i in range(12)]
     edges = pd.DataFrame({"gene": genes, "pathway": name, "weight": np.arange(12.0) - 5})
     series = pd.Series(np.arange(12.0) - 5, index=names)
@@ -604,7 +598,7 @@ def every_plot(name="A"):
     values = pd.DataFrame(np.arange(24.0).reshape(2, 12), columns=names)
     groups = pd.Series(["control", "stimulated"], name="condition")
     ranks = pd.DataFrame({f"seed {i}": np.roll(np.arange(1, 13), i) for i in range(3)}, index=names)
-    scores = table.assign(score=0.9, low=0.8, high=0.95).rename_axis("model")
+    scores = pd.DataFrame({"score": 0.9, "low": 0.8, "high": 0.95}, pd.Index(names, name="model"))
     power = pd.DataFrame({"effect": [0, 1], "power": [0.05, 1], "method": [name, LONG]})
     return {
         "mask_sizes": lambda **k: plots.plot_mask_sizes(mask, **k),
@@ -625,22 +619,16 @@ def every_plot(name="A"):
         "by_size": lambda **k: plots.plot_weight_by_size(
             pd.DataFrame({"size": [1, 99], "importance": [1, 2]}), **k
         ),
-        "effects": lambda **k: plots.plot_effects(table, n=8, **k),
+        "effects": lambda **k: plots.plot_effects(table(), n=8, **k),
         "null": lambda **k: plots.plot_null(np.arange(99), 100, **k),
-        "stability": lambda **k: plots.plot_stability(table, n=8, **k),
+        "stability": lambda **k: plots.plot_stability(table(), n=8, **k),
         "survival": lambda **k: plots.plot_survival(
             pd.DataFrame({"time": [1, 2, 3], "event": [1, 0, 1], "prediction": [1, 2, 3]}), **k
         ),
         "qq": lambda **k: plots.plot_pvalue_qq(pd.DataFrame({name: [0.1, 0.5]}), **k),
         "power": lambda **k: plots.plot_power(power, **k),
         "comparison": lambda **k: plots.plot_comparison(scores, **k),
-        "paths": lambda **k: plots.plot_paths(
-            example_study().replace(
-                pathways=table.assign(effect=np.arange(12.0) + 1, selected=True),
-                edges=edges.rename(columns={"weight": "effect"}),
-            ),
-            **k,
-        ),
+        "paths": lambda **k: plots.plot_paths(study(), **k),
     }
 
 
@@ -707,15 +695,15 @@ def test_an_empty_table_or_no_table_is_refused():
 
 
 @pytest.mark.parametrize("n", [0, -1, 2.5, True, "3"])
-def test_the_number_of_rows_must_be_one(n):
+def test_the_number_of_rows_must_be_one(pathways, n):
     for plot in (plots.plot_effects, plots.plot_stability):
         with pytest.raises(ArgumentError) as caught:
-            plot(pathways(), n=n)
+            plot(pathways, n=n)
         assert caught.value.code == "E-PLOT-N"
 
 
-def test_tables_are_left_as_they_were():
-    table, before = pathways(), pathways()
+def test_tables_are_left_as_they_were(pathways):
+    table, before = pathways.copy(), pathways.copy()
     plots.plot_effects(table)
     plots.plot_stability(table)
     pd.testing.assert_frame_equal(table, before)

@@ -25,6 +25,14 @@ from biomask.storage import check_manifest, read_zip, write_zip
 
 SCHEMA = 1
 _KIND = "biomask study"
+# Which of a task's scores is shown where there is room for one.
+MAIN_SCORE = {
+    "binary": "auc",
+    "multiclass": "accuracy",
+    "regression": "r2",
+    "survival": "concordance",
+    "autoencoder": "r2",
+}
 _TABLES = ("pathways", "edges", "scores", "null", "predictions", "activity", "effects")
 _ARRAYS = ("null", "activity", "effects")  # of pathways; their numbers are kept as .npy
 SHOWN = 10  # pathways in the HTML table

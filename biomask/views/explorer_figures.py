@@ -119,14 +119,12 @@ def _activity(source: Source, found: Details, grouping: pd.DataFrame | None) -> 
     )
 
 
-def _activity_by_value(study, values: pd.Series) -> Picture | None:
-    """Activity against what was to be predicted, where that is a number."""
-    numeric = study.predictions.drop(columns="fold").select_dtypes("number")
-    if numeric.empty:
-        return None
-    against = numeric.iloc[:, 0]
-    if against.name == "y":
-        against = against.rename(study.settings.get("outcome") or "outcome")
+def _activity_by_value(study, values: pd.Series) -> Picture:
+    """Activity against the number, or the time, that was to be predicted."""
+    if study.settings["task"] == "survival":
+        against = study.predictions["time"]
+    else:
+        against = study.predictions["y"].rename(study.settings.get("outcome") or "outcome")
     ax = _axes()
     _scatter(ax, against, values)
     words = f"Activity against {against.name}"
@@ -187,9 +185,9 @@ def _overlap(source: Source, found: Details) -> Picture | None:
     ax = _axes(4.6, 3.0)
     plot_mask_overlap(table, ax=ax)
     numbers = [str(i + 1) for i in range(len(names))]
-    ax.set_xticks(range(len(names)), numbers, rotation=0)
+    ax.set_xticks(ax.get_xticks(), numbers, rotation=0)
     shown = [f"{literal(wrap(name, 30))}  {n}" for name, n in zip(names, numbers, strict=True)]
-    ax.set_yticks(range(len(names)), shown)
+    ax.set_yticks(ax.get_yticks(), shown)
     words = f"{found.neighbours.index[0]} shares most: {found.neighbours['jaccard'].iloc[0]:.2f}"
     return Picture("overlap", "Overlap with its neighbours", ax.figure, words, table)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from biomask.inference.study import MAIN_SCORE
 from biomask.views.report_tables import (
     MISSING,
     Column,
@@ -160,8 +161,8 @@ def _rank(row: pd.Series) -> str:
 def seed_html(study: Study, seed: int) -> str:
     """What the numbers of one seed are, and how well its networks predict."""
     scores = study.scores[study.scores["seed"] == seed]
-    name = scores.columns[-1]
-    held_out = f"{escaped(name.replace('_', ' '))} {scores[name].mean():.3f} held out"
+    name = MAIN_SCORE[study.settings["task"]]
+    held_out = f"{name} {decimals(scores[name].mean(), 3)} held out"
     return (
         f'<span class="soft">effects and ranks of seed {seed + 1} alone ({held_out}); '
         "p-values of all seeds</span>"

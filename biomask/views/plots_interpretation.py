@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
 
 from biomask.errors import ArgumentError
 from biomask.views import tables
@@ -210,13 +209,16 @@ def _draw_means(activity: pd.DataFrame, groups: pd.DataFrame, ax: Axes | None) -
     height = tables.rows_height(rows, frame=1.5)
     ax = canvas(ax, max(COLUMN, 2.9 + 0.17 * len(columns)), height)
     limit = float(np.abs(means.to_numpy()).max()) or 1.0
-    image = ax.imshow(means, cmap=DIVERGING, norm=Normalize(-limit, limit), aspect="auto")
-    tables.label_rows(ax, rows)
-    ax.set_ylim(len(rows) - 0.5, -0.5)
-    ax.set_xticks(range(len(columns)), display_names(columns), rotation=90)
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
-    ax.figure.colorbar(image, ax=ax, label="Mean activity", shrink=0.8, pad=0.02)
+    tables.heat_map(
+        ax,
+        means.to_numpy(),
+        rows,
+        display_names(columns),
+        cmap=DIVERGING,
+        vmin=-limit,
+        vmax=limit,
+        cbar_kws={"label": "Mean activity", "shrink": 0.8, "pad": 0.02},
+    )
     return ax
 
 

@@ -8,7 +8,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.colors import ListedColormap
 
 from biomask.errors import ArgumentError
 from biomask.masks.checks import name_list
@@ -20,7 +20,6 @@ from biomask.views.figures import (
     COLUMN,
     GREY,
     PALE,
-    SEQUENTIAL,
     VERMILION,
     canvas,
     styled,
@@ -100,17 +99,15 @@ def plot_mask_overlap(
     n = len(table)
     names = display_names(table.index)
     ax = canvas(ax, 2.6 + 0.26 * n, 1.6 + 0.26 * n)
-    norm = Normalize(0, 1)
-    image = ax.imshow(table, cmap=SEQUENTIAL, norm=norm, aspect="auto")
-    tables.label_rows(ax, names)
-    ax.set_ylim(n - 0.5, -0.5)
-    ax.set_xticks(range(n), names, rotation=90)
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
-    if n <= WRITTEN:
-        texts = table.map(lambda value: f"{value:.2f}".lstrip("0") if value < 1 else "1")
-        tables.write_cells(ax, table.to_numpy(), texts.to_numpy(), norm, image.cmap)
-    ax.figure.colorbar(image, ax=ax, label="Jaccard index", shrink=0.7, pad=0.02)
+    texts = table.map(lambda value: f"{value:.2f}".lstrip("0") if value < 1 else "1")
+    tables.heat_map(
+        ax,
+        table.to_numpy(),
+        names,
+        names,
+        annot=texts.to_numpy() if n <= WRITTEN else None,
+        cbar_kws={"label": "Jaccard index", "shrink": 0.7, "pad": 0.02},
+    )
     return ax
 
 
@@ -197,24 +194,18 @@ def plot_mask(mask: Mask, *, ax: Axes | None = None) -> Axes:
 
 
 def _draw_cells(ax: Axes, mask: Mask) -> None:
-    n_genes, n_pathways = mask.shape
-    signs = np.sign(mask.to_dense().to_numpy(np.float32))
-    colors = ListedColormap([VERMILION, "white", BLUE])
-    ax.pcolormesh(
-        np.arange(n_pathways + 1) - 0.5,
-        np.arange(n_genes + 1) - 0.5,
-        signs,
-        cmap=colors,
+    tables.heat_map(
+        ax,
+        np.sign(mask.to_dense().to_numpy(np.float32)),
+        display_names(mask.genes),
+        display_names(mask.pathways),
+        cmap=ListedColormap([VERMILION, "white", BLUE]),
         vmin=-1,
         vmax=1,
-        edgecolors=PALE,
-        linewidth=0.4,
+        linewidths=0.4,
+        linecolor=PALE,
+        cbar=False,
     )
-    tables.label_rows(ax, display_names(mask.genes))
-    ax.set_ylim(n_genes - 0.5, -0.5)
-    ax.set_xticks(range(n_pathways), display_names(mask.pathways), rotation=90)
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
     ax.set_xlabel("Pathway")
     ax.set_ylabel("Gene")
 

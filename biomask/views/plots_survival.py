@@ -56,5 +56,4 @@ def kaplan_meier(time: pd.Series, event: pd.Series) -> pd.Series:
     """Share without event from each time on, index time, beginning with 1 at 0."""
     from lifelines import KaplanMeierFitter  # takes two seconds to import
 
-    curve = KaplanMeierFitter().fit(time, event).survival_function_.iloc[:, 0]
-    return curve.rename("share")
+    return KaplanMeierFitter(label="share").fit(time, event).survival_function_["share"]

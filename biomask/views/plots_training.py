@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
 from matplotlib.ticker import MaxNLocator
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import roc_auc_score, roc_curve
@@ -19,7 +18,6 @@ from biomask.views.figures import (
     COLUMN,
     GREY,
     PALETTE,
-    SEQUENTIAL,
     VERMILION,
     canvas,
     styled,
@@ -189,18 +187,16 @@ def plot_confusion(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     shares = np.divide(counts, total, out=np.zeros_like(counts), where=total > 0)
     rows, columns = (display_names(names, width=18) for names in (table.index, table.columns))
     ax = canvas(ax, 1.5 + 0.5 * len(columns), 1.0 + 0.38 * len(rows))
-    norm = Normalize(0, 1)
-    image = ax.imshow(shares, cmap=SEQUENTIAL, norm=norm, aspect="auto")
-    tables.label_rows(ax, rows)
-    ax.set_ylim(len(rows) - 0.5, -0.5)
-    ax.set_xticks(range(len(columns)), columns, rotation=90 if len(columns) > 3 else 0)
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
-    texts = np.array(
-        [[f"{n:,.0f}\n{share:.0%}" for n, share in zip(*row, strict=True)]
-         for row in zip(counts, shares, strict=True)]
-    )  # fmt: skip
-    tables.write_cells(ax, shares, texts, norm, image.cmap)
+    texts = np.vectorize(lambda n, share: f"{n:,.0f}\n{share:.0%}", otypes=[object])
+    tables.heat_map(
+        ax,
+        shares,
+        rows,
+        columns,
+        rotation=90 if len(columns) > 3 else 0,
+        annot=texts(counts, shares),
+        cbar=False,
+    )
     ax.set_xlabel("Predicted")
     ax.set_ylabel("True")
     return ax

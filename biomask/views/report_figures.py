@@ -144,15 +144,7 @@ def _confusion(predictions: pd.DataFrame, classes: list) -> pd.DataFrame:
 @styled
 def _errors(table: pd.DataFrame) -> Axes:
     """Boxes of the reconstruction's error, one a group."""
-    parts = {str(name): part["squared_error"] for name, part in table.groupby("y", sort=True)}
-    ax = canvas(None, 2.8, 2.4)
-    ax.boxplot(
-        list(parts.values()),
-        tick_labels=display_names(parts),
-        widths=0.5,
-        flierprops={"markersize": 3, "markeredgecolor": GREY},
-        medianprops={"color": BLUE},
-    )
+    ax = plots.plot_activity(table["squared_error"], table["y"], ax=canvas(None, 2.8, 2.4))
     ax.set_ylabel("Squared error")
     return ax
 

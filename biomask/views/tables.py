@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import scipy  # scipy.stats is loaded by its first use: it takes half a second
+import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, Normalize
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from biomask.errors import ArgumentError, listed
-from biomask.views.figures import BLACK, BLUE, GREY, VERMILION
+from biomask.views.figures import BLACK, BLUE, GREY, SEQUENTIAL, VERMILION
 from biomask.views.labels import display_names, literal
 
 
@@ -176,11 +176,12 @@ def signed_bars(ax: Axes, names: list[object], values: np.ndarray, label: str) -
     ax.set_xlabel(label)
 
 
-def write_cells(
-    ax: Axes, table: np.ndarray, texts: np.ndarray, norm: Normalize, cmap: Colormap
+def heat_map(
+    ax: Axes, values: np.ndarray, rows: list[str], columns: list[str], *, rotation: int = 90, **look
 ) -> None:
-    """A text in every cell of a heat map, white on dark cells."""
-    for i, j in np.ndindex(*table.shape):
-        red, green, blue, _ = cmap(norm(table[i, j]))
-        dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
-        ax.text(j, i, texts[i, j], ha="center", va="center", fontsize=7, color="w" if dark else "k")
+    """Coloured cells, the first row on top, with every row and column named."""
+    look = {"cmap": SEQUENTIAL, "vmin": 0, "vmax": 1} | look
+    sns.heatmap(values, ax=ax, fmt="", xticklabels=False, yticklabels=False, **look)
+    ax.set_yticks(np.arange(len(rows)) + 0.5, rows)
+    ax.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=rotation)
+    ax.tick_params(length=0)
