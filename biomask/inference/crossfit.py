@@ -209,7 +209,7 @@ def make_plan(
         mask,
         samples.X.rows if on_disk else samples.X.to_numpy(np.float32),
         vectors,
-        None if samples.covariates is None else samples.covariates.to_numpy(np.float32),
+        None if samples.covariates is None else samples.covariates.to_numpy(np.float64),
         held_out,
         samples.groups,
         [int(random_state) * 1000 + k for k in range(seeds)],

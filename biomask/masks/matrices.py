@@ -157,7 +157,9 @@ def _from_frame(frame: pd.DataFrame, what: str) -> Table:
                 genes=frame.columns[wrong],
                 hint="Convert them with pandas.to_numeric.",
             )
-        with np.errstate(over="ignore"):  # what becomes infinite is reported with its gene
+        with np.errstate(
+            over="ignore", under="ignore"
+        ):  # what becomes infinite is reported with its gene
             return _numbers(frame.iloc[:, positions])
 
     def rows(n: int) -> np.ndarray:
@@ -231,5 +233,7 @@ def _loaded(block):
 
 def _dense(block) -> np.ndarray:
     block = block.toarray() if sparse.issparse(block) else np.asarray(block)
-    with np.errstate(over="ignore"):  # what becomes infinite is reported with its gene
+    with np.errstate(
+        over="ignore", under="ignore"
+    ):  # what becomes infinite is reported with its gene
         return np.array(block, dtype=np.float32)
