@@ -142,6 +142,7 @@ def crossfit(
         then have effects too.
     random_state : int
         The same call gives the same bytes, in whatever order samples, genes and pathways come.
+        Networks are float32 whatever policy or float type Keras is set to.
     n_jobs : int, optional
         Processes, through joblib; 1, or what `joblib.parallel_config` says, which may also send the
         blocks to the machines of a Dask or Ray cluster. The result is the same to the byte.
