@@ -8,6 +8,8 @@ import numpy as np
 
 from biomask.masks.rows import Rows, batches
 
+ROUNDING = {"float32": 1e-6, "float64": 1e-12}  # of the mean: what sums of such values lose
+
 
 class Moments:
     """Number, mean and sum of squared deviations; parts are joined without loss.
@@ -77,7 +79,7 @@ def scale_of(mean: np.ndarray, sd: np.ndarray, dtype=np.float32) -> np.ndarray:
 
     The mean and the type of the values say how large that is, so that units do not matter.
     """
-    return np.where(sd <= 8 * np.finfo(dtype).eps * np.abs(mean), np.inf, sd)
+    return np.where(sd <= ROUNDING[np.dtype(dtype).name] * np.abs(mean), np.inf, sd)
 
 
 def standardised(values: np.ndarray) -> np.ndarray:
