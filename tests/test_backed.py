@@ -379,8 +379,11 @@ def test_moments_far_from_zero_keep_their_digits():
 
 
 def test_constant_genes_are_divided_by_infinity():
-    scale = scale_of(np.array([1e6, 0, 0, 5]), np.array([1e-2, 0, 1e-3, 2]))
-    assert scale.tolist() == [np.inf, np.inf, 1e-3, 2]
+    """By their own scale and precision: genes in molar units, at 1e-30, are not constant."""
+    scale = scale_of(np.array([1e6, 0, 0, 5, 2e-30]), np.array([1e-2, 0, 1e-3, 2, 1e-30]))
+    assert scale.tolist() == [np.inf, np.inf, 1e-3, 2, 1e-30]
+    mean, sd = np.array([1e6, 1e6]), np.array([1e-10, 1e-3])
+    assert scale_of(mean, sd, np.float64).tolist() == [np.inf, 1e-3]
 
 
 # ------------------------------------------------------------------------ what is refused

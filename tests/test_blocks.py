@@ -134,8 +134,11 @@ def test_many_rows_are_scaled_as_few():
     np.testing.assert_allclose(found, expected.clip(-10, 10), rtol=1e-5, atol=1e-6)
 
 
-def test_rows_on_disk_are_scaled_as_those_in_memory(tmp_path):
+@pytest.mark.parametrize("unit", [1e-30, 1, 1e30])
+def test_rows_on_disk_are_scaled_as_those_in_memory(unit, tmp_path):
     plan = plan_of()
+    wanted = [blocks.split(plan, fold).X for fold in (0, 1)]
+    plan = replace(plan, X=plan.X * np.float32(unit))
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["X"] = plan.X
     rows = Rows(Store(str(tmp_path / "x.h5"), "X"), np.arange(34), np.arange(plan.X.shape[1]))
@@ -143,6 +146,7 @@ def test_rows_on_disk_are_scaled_as_those_in_memory(tmp_path):
     for fold in (0, 1):
         found, expected = blocks.split(on_disk, fold), blocks.split(plan, fold)
         np.testing.assert_allclose(np.asarray(found.X), expected.X, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(expected.X, wanted[fold], rtol=1e-5, atol=1e-5)
         np.testing.assert_array_equal(found.fitted, expected.fitted)
 
 

@@ -744,7 +744,7 @@ def test_a_plan_of_all_that_is_random():
     samples, plan = pieces(covariates=age, groups=groups)
     assert plan.seeds == [6000, 6001]
     assert plan.random_state == 6
-    assert plan.X.dtype == plan.covariates.dtype == np.float32
+    assert (plan.X.dtype, plan.covariates.dtype) == (np.float32, np.float64)
     np.testing.assert_allclose(plan.X, samples.X, rtol=1e-6)
     np.testing.assert_array_equal(plan.covariates[:, 0], age["age"])
     np.testing.assert_array_equal(plan.labels, samples.numbers)
@@ -818,7 +818,7 @@ def test_the_facts_are_all_that_a_result_depends_on():
         "class_weight": None,
         "outputs": "all",
         "covariates": ["age"],
-        "covariate_values": digest(age.to_numpy(np.float32)),
+        "covariate_values": digest(age.to_numpy()),
         "folds": 2,
         "seeds": 2,
         "permutations": 3,
@@ -1008,3 +1008,31 @@ def test_a_hierarchy_is_sorted_at_every_level():
     found = crossfit._sorted(bm.Hierarchy.from_sets(sets, relations))
     assert found.genes.tolist() == ["a", "b", "c"]
     assert found.pathways.tolist() == ["y", "z", "all"]
+
+
+# ------------------------------------------------------------------------ units
+
+
+@pytest.mark.parametrize("unit", [1e-30, 1e30])
+@pytest.mark.parametrize(
+    ("what", "task"),
+    [("X", "binary"), ("X", "autoencoder"), ("y", "regression"), ("age", "regression"),
+     ("age", "binary"), ("time", "survival")],
+)  # fmt: skip
+def test_effects_do_not_depend_on_units(what, task, unit):
+    """Of molar concentrations, for example, of which all were constant once."""
+    mask, X, y = problem("binary" if task == "autoencoder" else task)
+    age = pd.DataFrame({"age": np.random.default_rng(0).normal(50, 10, len(X))}, X.index)
+    age["age"] += 10 * X.iloc[:, 0]
+
+    def study(**units):
+        beside = {"covariates": age * units.get("age", 1)} if what == "age" else {}
+        labels = y * units["y"] if "y" in units else y
+        labels = y.assign(time=y["time"] * units["time"]) if "time" in units else labels
+        call = CALL | {"task": task, "epochs": 3, "permutations": 9, "seeds": 1} | beside
+        return bm.crossfit(mask, X * units.get("X", 1), labels, **call)
+
+    found, expected = study(**{what: unit}), study()
+    for name in ("effect", "p"):
+        wanted = expected.pathways[name]
+        np.testing.assert_allclose(found.pathways[name], wanted, rtol=1e-3, atol=1e-5)

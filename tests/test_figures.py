@@ -224,14 +224,23 @@ def test_categories_and_mixed_columns_are_disarmed_too():
 
 
 def test_the_notebook_settings_neither_matter_nor_change(tmp_path):
-    with mpl.rc_context({"font.size": 20, "pdf.fonttype": 3, "axes.spines.top": True}):
+    with style():
         fig, data = bars()
+    save_figure(fig, "plain", data, folder=tmp_path)
+    settings = {"font.size": 20, "pdf.fonttype": 3, "axes.spines.top": True}
+    settings |= {"pdf.inheritcolor": True, "path.sketch": (1, 100, 2), "path.snap": False}
+    with mpl.rc_context(settings):
+        with style():
+            fig, data = bars()
         save_figure(fig, "bars", data, folder=tmp_path)
         assert mpl.rcParams["font.size"] == 20
         assert mpl.rcParams["pdf.fonttype"] == 3
     assert fig.axes[0].xaxis.label.get_size() == 8
     assert not fig.axes[0].spines["top"].get_visible()
     assert b"/Type3" not in (tmp_path / "bars.pdf").read_bytes()
+    for kind in ("pdf", "png"):
+        plain = (tmp_path / f"plain.{kind}").read_bytes()
+        assert (tmp_path / f"bars.{kind}").read_bytes() == plain
 
 
 def test_colours_differ_for_every_kind_of_colour_vision():

@@ -219,6 +219,7 @@ def test_a_class_of_one_sample_is_named_with_its_sample(mask, data):
         (["low", "high"] * 3, "y must be numbers for task='regression'"),
         ([1, 2, 3, np.inf, 5, 6], "y is infinite for 1 samples, such as 's0'"),
         ([0.1] * 6, "y is 0.1 for every sample"),  # whose standard deviation is not exactly 0
+        ([0.3, 0.1 + 0.2] * 3, "y is 0.3 for every sample"),
     ],
 )
 def test_values_that_cannot_be_predicted_are_refused(mask, data, y, message):
@@ -416,12 +417,25 @@ def test_all_warnings_of_data(held):
     assert told(mask, held(X), y, "multiclass") == found[:3]
 
 
+def test_genes_too_small_for_float32_are_named(held, mask):
+    X, y = many()
+    X.index = [f"s{i}" for i in range(20)]
+    y = series((np.arange(20) < 7).astype(int), X.index)
+    found = told(mask, held(X.astype(float).assign(g1=X["g1"] * 1e-40)), y)
+    assert [text.partition(",")[0] for text in found] == [
+        "1 genes have no value above 1.2e-38 ('g1')"
+    ]
+
+
 def test_a_gene_that_follows_the_label_is_named_on_any_scale(held, mask):
     X, y = many()
     X.index = [f"s{i}" for i in range(20)]
     y = series((np.arange(20) < 7).astype(int), X.index)
     assert told(mask, held(X.assign(g1=0.1)), y) == []  # whose products with y are not exactly 0
+    assert told(mask, held(X * np.float32(1e-30)), y) == []
     for scale in (1e-4, 1e4):
+        found = told(mask, held(X.assign(g1=1e-30 * y)), y)
+        assert found[0].startswith("labels are among the genes: 'g1' follow")
         found = told(mask, held(X.assign(g1=1 - scale * y)), y)
         assert [text.partition(" follow")[0] for text in found] == [
             "labels are among the genes: 'g1'"

@@ -281,6 +281,11 @@ class TestFreedmanLane:
             np.testing.assert_allclose(np.sort(row - fitted), np.sort(self.y - fitted), atol=1e-9)
             assert np.abs(row - self.y).max() > 0.1
 
+    @pytest.mark.parametrize("unit", [1e-30, 1e30])
+    def test_units_of_a_covariate_do_not_matter(self, unit):
+        expected = freedman_lane(self.y, self.age, 20, 0)
+        np.testing.assert_allclose(freedman_lane(self.y, self.age * unit, 20, 0), expected)
+
     def test_several_covariates_are_fitted_together(self):
         age = self.age[:, 0]
         labels = freedman_lane(self.y, np.column_stack([age, age**2]), 3, 0)

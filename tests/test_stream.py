@@ -451,9 +451,9 @@ def test_moments_of_folds_are_those_of_the_other_folds(monkeypatch):
 
 
 def test_a_gene_is_constant_where_it_varies_by_a_millionth_of_its_mean():
-    mean = np.array([1, 1, -2, -2, 0, 0])
-    sd = np.array([1e-6, 1.1e-6, 1.9e-6, 2.1e-6, 0.9e-12, 1.1e-12])
-    expected = [np.inf, 1.1e-6, np.inf, 2.1e-6, np.inf, 1.1e-12]
+    mean = np.array([1, 1, -2, -2, 0, 0, 1e-12])
+    sd = np.array([1e-6, 1.1e-6, 1.9e-6, 2.1e-6, 0.9e-12, 0, 0.9e-18])
+    expected = [np.inf, 1.1e-6, np.inf, 2.1e-6, 0.9e-12, np.inf, np.inf]
     assert scale_of(mean, sd).tolist() == expected
 
 

@@ -246,7 +246,8 @@ def _predictions(plan: Plan, samples: Samples, first: dict) -> pd.DataFrame:
             outputs -= outputs.mean(axis=0)
         parts.append(outputs.mean(axis=1))
     if task == "regression":
-        parts = [part * samples.y.std(ddof=0) + samples.y.mean() for part in parts]
+        y = samples.y.to_numpy()
+        parts = [part * y.std() + y.mean() for part in parts]
     several = [f"prediction_{name}" for name in samples.classes]
     names = several if task == "multiclass" else ["prediction"]
     frame = by_sample(plan, samples, parts, names)

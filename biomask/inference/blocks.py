@@ -44,7 +44,7 @@ class Plan:
     vectors : float32 array, shape (B + 1, n)
         The label vectors, as the networks see them: 0/1, class numbers, or standardised values;
         (B + 1, n, 2) for survival. Row 0 is the real one.
-    covariates : float32 array, shape (n, k), or None
+    covariates : float64 array, shape (n, k), or None
     held_out : list of int arrays
         Positions of the held-out samples of each fold.
     groups : int array, shape (n,), or None
@@ -269,7 +269,7 @@ def fitted_and_watched(plan: Plan, fold: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _scaled(X: np.ndarray, training: np.ndarray) -> np.ndarray:
     mean = X[training].mean(axis=0, dtype=np.float64)
-    scale = scale_of(mean, X[training].std(axis=0, dtype=np.float64))
+    scale = scale_of(mean, X[training].std(axis=0, dtype=np.float64), X.dtype)
     scaled = np.empty(X.shape, np.float32)
     for i in range(0, len(scaled), 512):  # in float64, a few rows at a time
         scaled[i : i + 512] = ((X[i : i + 512] - mean) / scale).clip(-LARGEST, LARGEST)

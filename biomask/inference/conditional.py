@@ -18,6 +18,7 @@ from biomask.inference.exchange import (
     varies_within,
 )
 from biomask.inference.labels import Samples
+from biomask.inference.moments import standardised
 from biomask.inference.permutation import attainable_note, freedman_lane, permute_labels
 
 STEPS = 50  # of the chain between two label vectors and their common origin, as in the paper
@@ -55,8 +56,8 @@ def label_vectors(
         )
     draw = conditional_labels
     if task == "regression":
-        draw, values = freedman_lane, samples.y.to_numpy()
-        y = (values - values.mean()) / values.std()  # not rounded, to see a fit without residuals
+        # Not rounded, to see a fit without residuals.
+        draw, y = freedman_lane, standardised(samples.y.to_numpy())
     vectors = draw(y, samples.covariates.to_numpy(), n_permutations, rng, *parts)
     return vectors.astype(np.float32)
 
@@ -176,9 +177,9 @@ def _refuse_within_subjects(units: Exchange, covariates: np.ndarray, groups) -> 
 
 def _log_probabilities(units: Exchange, covariates: np.ndarray) -> np.ndarray:
     """log p(label | covariates, block) of every unit, shape (n_units, C)."""
-    scale = covariates.std(axis=0)
-    scaled = (covariates - covariates.mean(axis=0)) / np.where(scale > 0, scale, 1)
-    design = np.column_stack([scaled, np.eye(units.block.max() + 1)[units.block][:, 1:]])
+    design = np.column_stack(
+        [standardised(covariates), np.eye(units.block.max() + 1)[units.block][:, 1:]]
+    )
     if len(design) < UNITS_A_COLUMN * design.shape[1]:
         warnings.warn(
             f"{len(design)} samples (or subjects) are few for {design.shape[1]} covariates and "

@@ -143,6 +143,7 @@ def crossfit(
         then have effects too.
     random_state : int
         The same call gives the same bytes, in whatever order samples, genes and pathways come.
+        Networks are float32 whatever policy or float type Keras is set to.
     n_jobs : int, optional
         Processes, through joblib; 1, or what `joblib.parallel_config` says, which may also send the
         blocks to the machines of a Dask or Ray cluster. The result is the same to the byte.
@@ -210,7 +211,7 @@ def make_plan(
         mask,
         samples.X.rows if on_disk else samples.X.to_numpy(np.float32),
         vectors,
-        None if samples.covariates is None else samples.covariates.to_numpy(np.float32),
+        None if samples.covariates is None else samples.covariates.to_numpy(np.float64),
         held_out,
         samples.groups,
         [int(random_state) * 1000 + k for k in range(seeds)],

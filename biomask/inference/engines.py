@@ -8,7 +8,9 @@ a job has returned is lost with it.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import random
 import threading
 from collections.abc import Callable, Iterable, Iterator
 
@@ -54,6 +56,51 @@ def run_jobs(
             yield result
 
 
+@contextlib.contextmanager
+def default_session() -> Iterator[None]:
+    """Keras, TensorFlow and NumPy as a new process has them; afterwards as they were."""
+    found = [(put, get()) for get, put, _ in _SETTINGS]
+    options = tf.config.optimizer.get_experimental_options()
+    state = random.getstate()  # Keras draws from it whenever it makes an initializer
+    try:
+        for _, put, default in _SETTINGS:
+            put(default)
+        tf.config.optimizer.set_experimental_options(
+            {name: name in _GRAPH_PASSES for name in options}
+        )
+        with np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"):
+            yield
+    finally:
+        for put, value in found:
+            put(value)
+        tf.config.optimizer.set_experimental_options(options)
+        random.setstate(state)
+
+
+# Getter, setter and default of what changes a network or its numbers. The policy comes first: if
+# none is set, Keras makes it from floatx when asked.
+_SETTINGS = (
+    (keras.config.dtype_policy, keras.config.set_dtype_policy, "float32"),
+    (keras.config.floatx, keras.config.set_floatx, "float32"),
+    (keras.config.epsilon, keras.config.set_epsilon, 1e-7),
+    (tf.config.functions_run_eagerly, tf.config.run_functions_eagerly, False),
+    (tf.config.optimizer.get_jit, tf.config.optimizer.set_jit, False),
+)
+# Passes of TensorFlow's graph optimizer that run unless they are turned off; all others do not.
+_GRAPH_PASSES = {
+    "layout_optimizer",
+    "constant_folding",
+    "shape_optimization",
+    "remapping",
+    "arithmetic_optimization",
+    "dependency_optimization",
+    "loop_optimization",
+    "function_optimization",
+    "implementation_selector",
+    "use_plugin_optimizers",
+}
+
+
 def versions() -> dict[str, str]:
     """Of all that a result depends on."""
     others = {module.__name__: module.__version__ for module in (keras, np, tf)}
@@ -67,7 +114,8 @@ def _job(expected: dict[str, str], run: Callable, plan, key, *arguments) -> tupl
             code="E-WORKER",
             hint="Install the same versions on all machines.",
         )
-    with _one_at_a_time, parallel_config("threading"):  # what a job starts itself stays with it
+    # What a job starts itself stays with it.
+    with _one_at_a_time, default_session(), parallel_config("threading"):
         return key, run(plan, key, *arguments)
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from biomask.errors import ArgumentError, DataError, listed
 from biomask.inference.covariates import covariate_columns, covariate_numbers
+from biomask.inference.moments import standardised
 from biomask.inference.notices import centred, warn_of_data, warn_of_survey
 from biomask.inference.survey import Survey, constant
 from biomask.inference.survival import checked_outcome, event_ranks, read_outcome
@@ -190,8 +191,7 @@ def _numbered(y, task: str) -> tuple[pd.Series | pd.DataFrame, np.ndarray, list]
         return y, event_ranks(y), []
     if task == "regression":
         values = _values(y)
-        scaled = (values - values.mean()) / values.std(ddof=0)
-        return values, scaled.to_numpy(np.float32), []
+        return values, standardised(values.to_numpy()).astype(np.float32), []
     codes, classes = class_codes(y)
     y = pd.Series(classes.to_numpy()[codes], y.index, classes.dtype, y.name)
     counts = np.bincount(codes)
@@ -263,6 +263,6 @@ def _values(y: pd.Series) -> pd.Series:
             f"y is infinite for {len(infinite)} samples, such as {listed(infinite, 3)}",
             code="E-LABELS",
         )
-    if y.min() == y.max():
+    if not standardised(y.to_numpy()).any():
         raise DataError(f"y is {y.iloc[0]:g} for every sample", code="E-LABELS")
     return y

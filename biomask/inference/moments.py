@@ -8,6 +8,8 @@ import numpy as np
 
 from biomask.masks.rows import Rows, batches
 
+ROUNDING = {"float32": 1e-6, "float64": 1e-12}  # of the mean: what sums of such values lose
+
 
 class Moments:
     """Number, mean and sum of squared deviations; parts are joined without loss.
@@ -72,7 +74,15 @@ def fold_moments(X: Rows, held_out: Sequence[np.ndarray]) -> list[Moments]:
     return training
 
 
-def scale_of(mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
-    """What to divide by: the deviation, or infinity where a gene is constant."""
-    constant = sd <= 1e-6 * np.maximum(np.abs(mean), 1e-6)
-    return np.where(constant, np.inf, sd)
+def scale_of(mean: np.ndarray, sd: np.ndarray, dtype=np.float32) -> np.ndarray:
+    """What to divide by: the deviation, or infinity where values differ by rounding alone.
+
+    The mean and the type of the values say how large that is, so that units do not matter.
+    """
+    return np.where(sd <= ROUNDING[np.dtype(dtype).name] * np.abs(mean), np.inf, sd)
+
+
+def standardised(values: np.ndarray) -> np.ndarray:
+    """Float64 columns with mean 0 and deviation 1; 0 where a column is constant."""
+    mean, sd = values.mean(axis=0), values.std(axis=0)
+    return (values - mean) / scale_of(mean, sd, np.float64)

@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 
 from biomask.errors import BiomaskWarning, listed
-from biomask.inference.survey import LOOKED_AT, Survey
+from biomask.inference.moments import Moments
+from biomask.inference.survey import LOOKED_AT, Survey, peaks
 from biomask.masks.backed import DiskTable
 from biomask.masks.expression import state_from, state_of
 from biomask.masks.hierarchy import Hierarchy
 from biomask.masks.mask import Mask
+from biomask.masks.rows import batches
 
 _LEAST = 10  # samples from which a gene that follows the label is no chance
 
@@ -40,10 +42,14 @@ def warn_of_data(
     """
     values = X.to_numpy()
     found = [_of_units(mask), "" if aligned else _of_state(values)]
+    found.append(_of_size(X.columns, peaks(values)))
     found.append(_of_copies(X.index, (row.tobytes() for row in values), groups))
     if labels is not None:
-        labels = centred(labels)
-        found.append(_of_labels(X.columns, labels, labels @ values, values.std(axis=0)))
+        labels, moments, products = centred(labels), Moments(values.shape[1]), 0.0
+        for where, part in batches(values, 512):
+            moments.add(part)
+            products = products + labels[:, where] @ part
+        found.append(_of_labels(X.columns, labels, products, moments.sd))
     for text in filter(None, found):
         warnings.warn(text, BiomaskWarning, stacklevel=4)
 
@@ -51,6 +57,7 @@ def warn_of_data(
 def warn_of_survey(mask: Mask | Hierarchy, X: DiskTable, seen: Survey, groups, labels) -> None:
     """`warn_of_data` from one look at data on disk."""
     found = [_of_units(mask), _of_range(*state_from(seen.low, seen.high, seen.whole, seen.first))]
+    found.append(_of_size(seen.genes, seen.peak))
     found.append(_of_copies(X.index, seen.contents, groups))
     if labels is not None:
         parts = centred(labels), seen.products, seen.moments.sd
@@ -60,8 +67,8 @@ def warn_of_survey(mask: Mask | Hierarchy, X: DiskTable, seen: Survey, groups, l
 
 
 def centred(labels: np.ndarray) -> np.ndarray:
-    """Labels (n,) or (n, k) as rows with a mean of 0, (k, n)."""
-    labels = labels.reshape(len(labels), -1).T
+    """Labels (n,) or (n, k) as rows with a mean of 0, float64, (k, n)."""
+    labels = labels.reshape(len(labels), -1).T.astype(np.float64)
     return labels - labels.mean(axis=1, keepdims=True)
 
 
@@ -102,6 +109,16 @@ def _of_units(mask: Mask | Hierarchy) -> str:
     return (
         f"{len(empty)} pathways have no gene ({listed(empty, 3)}): their units never move and have "
         "no effect. bm.align leaves them out."
+    )
+
+
+def _of_size(genes: pd.Index, peak: np.ndarray) -> str:
+    small = genes[(peak > 0) & (peak < np.finfo(np.float32).tiny)]
+    if not len(small):
+        return ""
+    return (
+        f"{len(small)} genes have no value above 1.2e-38 ({listed(small, 3)}), where float32 keeps "
+        "few digits or none. Give X in larger units."
     )
 
 

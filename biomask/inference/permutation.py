@@ -17,6 +17,7 @@ from biomask.inference.exchange import (
     symmetries,
     varies_within,
 )
+from biomask.inference.moments import standardised
 
 
 def permute_labels(
@@ -175,7 +176,7 @@ def freedman_lane(
             )
     units = exchange_units(table, groups, strata)
     blocks = np.eye(units.block.max() + 1)[units.block[units.unit]]  # their sum is the intercept
-    design = np.column_stack([blocks, table[:, 1:]])
+    design = np.column_stack([blocks, standardised(table[:, 1:])])
     fitted = design @ np.linalg.lstsq(design, y, rcond=None)[0]
     residual = y - fitted
     if np.abs(residual).max() <= 1e-10 * np.abs(y).max():

@@ -30,6 +30,8 @@ class Survey:
     genes : Index
         Sorted by name: what is found does not depend on the order of the mask.
     low, high : float
+    peak : float32 array, shape (genes,)
+        See `peaks`.
     whole : bool
         Whether all values are whole numbers from 0 on.
     first : float32 array, shape (at most LOOKED_AT, genes)
@@ -50,6 +52,7 @@ class Survey:
         table = table[sorted(table.columns)]
         self.genes = table.columns
         self.low, self.high, self.whole = np.inf, -np.inf, True
+        self.peak = np.zeros(len(self.genes), np.float32)
         self.first = None
         self.contents = [b""] * len(table)
         self.moments = Moments(len(self.genes))
@@ -70,6 +73,7 @@ class Survey:
         if self.first is None:
             self.first = values[:LOOKED_AT].copy()
         self.low, self.high = min(self.low, low), max(self.high, high)
+        self.peak = np.maximum(self.peak, peaks(values))
         self.whole = self.whole and low >= 0 and bool((values == np.floor(values)).all())
         self.moments.add(values)
         for place, row in zip(where.tolist(), values, strict=True):
@@ -81,10 +85,16 @@ class Survey:
         return hashlib.sha256(b"".join(self.contents)).hexdigest()
 
 
+def peaks(values: np.ndarray) -> np.ndarray:
+    """The largest size of a value of each gene."""
+    return np.maximum(values.max(axis=0), -values.min(axis=0))
+
+
 def constant(n_samples: int) -> DataError:
     """For data in which nothing varies."""
     return DataError(
         f"every gene is the same in all {n_samples} samples",
         code="E-DATA-CONSTANT",
-        hint="Check that X holds the values you meant, on their own scale.",
+        hint="Check that X holds the values you meant, on their own scale: below 1e-45, "
+        "float32 has only 0.",
     )

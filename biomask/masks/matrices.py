@@ -157,8 +157,7 @@ def _from_frame(frame: pd.DataFrame, what: str) -> Table:
                 genes=frame.columns[wrong],
                 hint="Convert them with pandas.to_numeric.",
             )
-        with np.errstate(over="ignore"):  # what becomes infinite is reported with its gene
-            return _numbers(frame.iloc[:, positions])
+        return _numbers(frame.iloc[:, positions])
 
     def rows(n: int) -> np.ndarray:
         return _numbers(frame.iloc[:n, np.flatnonzero(numeric)])
@@ -167,7 +166,9 @@ def _from_frame(frame: pd.DataFrame, what: str) -> Table:
 
 
 def _numbers(frame: pd.DataFrame) -> np.ndarray:
-    values = frame.to_numpy(dtype=np.float32, na_value=np.nan)
+    # What becomes infinite is reported with its gene.
+    with np.errstate(over="ignore", under="ignore"):
+        values = frame.to_numpy(dtype=np.float32, na_value=np.nan)
     return values if values.flags.writeable and values.flags.owndata else values.copy()
 
 
@@ -231,5 +232,5 @@ def _loaded(block):
 
 def _dense(block) -> np.ndarray:
     block = block.toarray() if sparse.issparse(block) else np.asarray(block)
-    with np.errstate(over="ignore"):  # what becomes infinite is reported with its gene
+    with np.errstate(over="ignore", under="ignore"):
         return np.array(block, dtype=np.float32)

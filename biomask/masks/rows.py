@@ -158,7 +158,8 @@ class Rows:
                 part = part.toarray()[:, :-1]
             elif self._place is not None:
                 part = part[:, self.columns]
-            with np.errstate(over="ignore"):  # what becomes infinite is reported with its gene
+            # What becomes infinite is reported with its gene.
+            with np.errstate(over="ignore", under="ignore"):
                 part = part.astype(np.float32, copy=False)
             values[places[i : i + step]] = part if self.mean is None else self._scaled(part)
 

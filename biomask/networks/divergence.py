@@ -77,7 +77,7 @@ def not_finite(model: keras.Model) -> tuple[list[str], Sequence[str]]:
     """
     names, genes = [], pd.Index([], dtype=object)
     for layer in model.layers:
-        wrong = [w for w in layer.weights if not np.isfinite(keras.ops.convert_to_numpy(w)).all()]
+        wrong = [w for w in layer.weights if not np.isfinite(w.value.numpy()).all()]
         if wrong:
             names.append(repr(layer.name))
         if wrong and isinstance(layer, MaskedDense) and not len(genes):

@@ -85,7 +85,7 @@ class ReplicateMean(keras.metrics.Metric):
 
     def each(self) -> np.ndarray:
         """The metric of each replicate since the last reset, float32, shape (R,)."""
-        return ops.convert_to_numpy(self.total) / max(float(self.count), 1e-12)
+        return self.total.value.numpy() / max(float(self.count), 1e-12)
 
     def result(self):
         return ops.mean(ops.divide_no_nan(self.total, self.count))

@@ -17,7 +17,7 @@ class SavedStreams:
     def save_own_variables(self, store):
         super().save_own_variables(store)
         for i, stream in enumerate(self._seed_generators):
-            store[f"{_PREFIX}{i}"] = keras.ops.convert_to_numpy(stream.state)
+            store[f"{_PREFIX}{i}"] = stream.state.value.numpy()
 
     def load_own_variables(self, store):
         names = list(store.keys())  # of h5py, or of Keras

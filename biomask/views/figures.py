@@ -32,8 +32,8 @@ SEQUENTIAL, DIVERGING = "Blues", "RdBu_r"
 
 TEXT, SMALL = 8, 7  # points
 # Some libraries change the defaults when they are imported (decoupler: those of legends).
-_LOOKS = ("axes", "figure", "font", "grid", "legend", "lines", "patch", "text", "xtick", "ytick")
-_DEFAULTS = {k: v for k, v in mpl.rcParamsDefault.items() if k.startswith(_LOOKS)}
+_OF_SESSION = ("backend", "interactive", "toolbar", "webagg", "keymap", "tk", "macosx", "animation")
+_DEFAULTS = {k: v for k, v in mpl.rcParamsDefault.items() if not k.startswith(_OF_SESSION)}
 STYLE = _DEFAULTS | {
     "font.family": ["DejaVu Sans"],  # comes with Matplotlib, so that every machine has it
     "font.size": SMALL,
