@@ -4,7 +4,7 @@
 
 Outputs are kept. What changes from run to run without meaning anything (times, widget state,
 addresses, progress bars) is not, so that a rerun makes small diffs. A notebook that fails is left
-as it was, its traceback is printed, and the exit status is 1.
+as it was, its traceback is printed (or the last words of its kernel), and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +26,7 @@ from biomask.storage import atomic_write
 HERE = Path(__file__).resolve().parent
 FIGURES = HERE.parent / "figures"
 CELL_SECONDS = 1800  # a cell that takes longer hangs
+LAST_WORDS = 4000  # characters shown of what a kernel that died had written
 TOGETHER = 2  # notebooks at a time: one by itself leaves half of two cores idle
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # TensorFlow's start-up log, whatever TF_CPP_MIN_LOG_LEVEL says: times and process numbers.
@@ -51,13 +53,22 @@ def execute(path: Path, folder: Path, **environment: str) -> nbformat.NotebookNo
         notebook,
         timeout=CELL_SECONDS,
         kernel_name="python3",
-        extra_arguments=["--Application.log_level=ERROR"],  # not that it runs without encryption
+        extra_arguments=[
+            "--Application.log_level=ERROR",  # not that it runs without encryption
+            "--IPKernelApp.capture_fd_output=False",  # what C++ writes goes to `log` at once
+        ],
         resources={"metadata": {"path": str(folder)}},
         coalesce_streams=True,
         store_widget_state=False,
         record_timing=False,
     )
-    client.execute(env={**os.environ, **ENVIRONMENT, **environment})
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
+        try:
+            env = {**os.environ, **ENVIRONMENT, **environment}
+            client.execute(env=env, stdout=log, stderr=log)
+        except RuntimeError as error:  # it died, and its last words are not in the notebook
+            log.seek(0)
+            raise DeadKernelError(f"{error}\n{log.read()[-LAST_WORDS:]}") from error
     return tidy(notebook)
 
 

@@ -372,6 +372,30 @@ def test_jit_compile_is_refused_where_it_cannot_work(small_mask):
     assert not model.jit_compile
 
 
+# ------------------------------------------------------------------ export to a SavedModel
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 4)], ids=str)
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_an_exported_model_predicts_and_explains_the_same(tmp_path, kernel, shape):
+    """Gradients for attributions too; the second shape is an input for each of two networks."""
+    replicates = 2 if len(shape) == 2 else None
+    layer = MaskedDense(SMALL, "tanh", kernel=kernel, replicates=replicates, seed=1)
+    model = keras.Sequential([keras.Input(shape), layer])
+    model.export(tmp_path / "served", verbose=False)
+    served = tf.saved_model.load(tmp_path / "served")
+    x = tf.constant(np.random.default_rng(0).normal(size=(5, *shape)), tf.float32)
+    found, expected = [], []
+    for predict, into in ((served.serve, found), (model, expected)):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = predict(x)
+        into += [y, tape.gradient(y, x)]
+    found.append(keras.layers.TFSMLayer(tmp_path / "served", call_endpoint="serve")(x))
+    for a, b in zip(found, [*expected, expected[0]], strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-6)
+
+
 # ------------------------------------------------------------------ config and clones
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import random
 import subprocess
 import sys
 import time
@@ -202,6 +204,26 @@ def test_other_models_with_the_layer_are_kept_too(tmp_path):
     assert loaded.layers[0].mask.digest == mask.digest
 
 
+def test_operations_constants_and_quantised_layers_are_kept_too(tmp_path, small_mask, small_data):
+    x = small_data[0].to_numpy()
+    genes = keras.Input((x.shape[1],))
+    hidden = MaskedDense(small_mask, "tanh")(genes)
+    both = keras.ops.concatenate([hidden[:, :2] * np.float32([2, 3]), hidden + 1], axis=-1)
+    quantised = keras.layers.Dense(3)
+    model = keras.Model(genes, quantised(both))
+    quantised.quantize("int8")
+    bm.save_model(model, tmp_path / "m.keras")
+    np.testing.assert_array_equal(bm.load_model(tmp_path / "m.keras")(x), model(x))
+
+
+def test_saving_leaves_no_trace(trained, tmp_path):
+    """The file is loaded once to see that it can be; weights drawn later are the same."""
+    before, policy = random.getstate(), keras.config.dtype_policy()
+    bm.save_model(trained, tmp_path / "m.keras")
+    assert random.getstate() == before
+    assert keras.config.dtype_policy() == policy
+
+
 def test_a_million_edges_are_saved_and_loaded(tmp_path):
     rng = np.random.default_rng(0)
     cols = np.repeat(np.arange(1000), 1000)
@@ -267,3 +289,99 @@ def test_only_keras_is_a_name_for_a_model(trained, tmp_path):
             bm.save_model(trained, tmp_path / name)
         assert caught.value.code == "E-SUFFIX"
     assert list(tmp_path.iterdir()) == []
+
+
+# ------------------------------------------------------------------ code of the user's own
+
+
+def squared(true, predicted):
+    return keras.ops.mean(keras.ops.square(keras.ops.cast(true, predicted.dtype) - predicted), -1)
+
+
+@keras.saving.register_keras_serializable("mine")
+class Registered(keras.losses.Loss):
+    def call(self, true, predicted):
+        return squared(true, predicted)
+
+
+class Slower(keras.optimizers.schedules.LearningRateSchedule):
+    def __call__(self, step):
+        return 0.1 / (1.0 + keras.ops.cast(step, "float32"))
+
+    def get_config(self):
+        return {}
+
+
+class Small(keras.regularizers.Regularizer):
+    def __call__(self, x):
+        return keras.ops.sum(x)
+
+    def get_config(self):
+        return {}
+
+
+class Doubled(keras.layers.Layer):
+    def call(self, x):
+        return 2 * x
+
+
+class Subclassed(keras.Model):
+    def __init__(self, mask):
+        super().__init__()
+        self.pathways, self.head = MaskedDense(mask), keras.layers.Dense(1)
+
+    def call(self, x):
+        return self.head(self.pathways(x))
+
+
+def relu(x):
+    """Not what Keras, which knows it by this name, would put in its place."""
+    return 0.5 * x
+
+
+def compiled(optimizer="adam", loss="mse", metrics=()):
+    def make(mask):
+        model = bm.build_model(mask, seed=0)
+        model.compile(optimizer, loss, metrics=list(metrics))
+        return model
+
+    return make
+
+
+def stacked(layer):
+    return lambda mask: keras.Sequential([keras.Input((mask.shape[0],)), MaskedDense(mask), layer])
+
+
+def subclassed(mask):
+    model = Subclassed(mask)
+    model(np.zeros((1, mask.shape[0]), np.float32))
+    return model
+
+
+Dense = functools.partial(keras.layers.Dense, 1, name="head")
+OWN_CODE = {
+    "loss": (compiled(loss=squared), r"squared \(biomask\.loss\)"),
+    "registered loss": (compiled(loss=Registered()), "Registered"),
+    "lambda as loss": (compiled(loss=lambda true, predicted: squared(true, predicted)), "lambda"),
+    "partial loss": (compiled(loss=functools.partial(squared)), "squared"),
+    "metric": (compiled(metrics=[squared]), r"squared \(biomask\.metrics\)"),
+    "schedule": (compiled(keras.optimizers.Adam(Slower())), r"Slower \(.*learning_rate\)"),
+    "layer": (stacked(Doubled(name="twice")), r"Doubled \(.*\.twice\)"),
+    "Lambda": (stacked(keras.layers.Lambda(lambda x: x, name="same")), r"Lambda \(.*same\)"),
+    "regularizer": (stacked(Dense(kernel_regularizer=Small())), r"Small \(.*head\.kernel_reg"),
+    "lambda": (stacked(Dense(activation=lambda x: x)), r"lambda> \(head\.activation\)"),
+    "activation called as Keras'": (stacked(Dense(activation=relu)), r"relu \(head\.activation\)"),
+    "subclass": (subclassed, "Subclassed"),
+}
+
+
+@pytest.mark.parametrize("kind", OWN_CODE)
+def test_what_load_model_would_refuse_is_not_saved(small_mask, tmp_path, kind):
+    """It is named, and a good file of that name stays."""
+    make, named = OWN_CODE[kind]
+    path = tmp_path / "m.keras"
+    path.write_bytes(b"a good file")
+    with pytest.raises(bm.ModelError, match=named) as caught:
+        bm.save_model(make(small_mask), path)
+    assert (caught.value.code, caught.value.file) == ("E-OWN-CODE", str(path))
+    assert path.read_bytes() == b"a good file"

@@ -203,6 +203,22 @@ def test_run_leaves_a_failed_notebook_as_it_was_and_goes_on(folder, capsys):
     assert nbformat.read(good, as_version=4).cells[0].outputs[0].data["text/plain"] == "2"
 
 
+def test_the_terminal_shows_what_c_code_wrote_only_where_the_kernel_died(folder, capfd):
+    """TensorFlow's start-up log is such; written into the pipe of a cell it would be lost."""
+    write = "import os\nos.write(2, b'start-up log')\nos.write(1, b'of C')"
+    nbformat.write(notebook_of(write), folder / "notebooks" / "01_good.ipynb")
+    assert run.main() == 0
+    printed = capfd.readouterr()
+    assert re.fullmatch(r"notebooks/01_good.ipynb \.\.\. \d+ s\n0 figures written:\n", printed.out)
+    assert printed.err == ""
+    died = "import os\nos.write(2, b'check failed: last words')\nos.abort()"
+    nbformat.write(notebook_of(died), folder / "notebooks" / "02_died.ipynb")
+    assert run.main() == 1
+    printed = capfd.readouterr()
+    assert "check failed: last words" in printed.out
+    assert printed.err == "Failed: 02_died.ipynb\n"
+
+
 def test_execute_hands_variables_to_the_kernel_and_raises_on_failure(tmp_path):
     path = tmp_path / "01_x.ipynb"
     nbformat.write(

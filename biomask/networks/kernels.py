@@ -83,21 +83,22 @@ class CsrKernel:
     def __call__(self, x: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
         @tf.custom_gradient
         def product(x, w):
-            matrix = tf.raw_ops.SparseTensorToCSRSparseMatrix(
-                indices=self._index,
-                values=tf.reshape(tf.transpose(w), [-1]),
-                dense_shape=[self._n_outputs, self._n_inputs],
-            )
+            values = tf.reshape(tf.transpose(w), [-1])
             inputs = tf.transpose(tf.reshape(x, [-1, self._n_inputs]))
-            outputs = tf.raw_ops.SparseMatrixMatMul(a=matrix, b=inputs)
+            outputs = tf.raw_ops.SparseMatrixMatMul(a=self._matrix(values), b=inputs)
             y = tf.reshape(tf.transpose(outputs), [-1, *self.edges.output_shape])
+            ends = _in_forward_pass(self._source, self._target)
 
             def gradient(dy):
                 d_outputs = tf.transpose(tf.reshape(dy, [-1, self._n_outputs]))
-                # SparseMatrixMatMul(transpose_a=True) adds up in whatever order its threads end.
-                turned = tf.raw_ops.SparseMatrixTranspose(input=matrix, type=tf.float32)
+                # Made again, since a SavedModel keeps no sparse matrix for a gradient; a graph
+                # makes the two one. SparseMatrixMatMul(transpose_a=True) would add up in whatever
+                # order its threads end.
+                turned = tf.raw_ops.SparseMatrixTranspose(
+                    input=self._matrix(values), type=tf.float32
+                )
                 d_inputs = tf.raw_ops.SparseMatrixMatMul(a=turned, b=d_outputs)
-                d_weights = self._weight_gradient(inputs, d_outputs)
+                d_weights = _weight_gradient(inputs, d_outputs, *ends)
                 shape = [self.edges.networks, len(self.edges)]
                 d_w = tf.reshape(tf.transpose(tf.reshape(d_weights, shape)), tf.shape(w))
                 return tf.reshape(tf.transpose(d_inputs), tf.shape(x)), d_w
@@ -106,26 +107,38 @@ class CsrKernel:
 
         return product(x, w)
 
-    def _weight_gradient(self, inputs: tf.Tensor, d_outputs: tf.Tensor) -> tf.Tensor:
-        def of_chunk(chunk):
-            source, target = chunk
-            return tf.reduce_sum(tf.gather(inputs, source) * tf.gather(d_outputs, target), axis=1)
+    def _matrix(self, values: tf.Tensor) -> tf.Tensor:
+        return tf.raw_ops.SparseTensorToCSRSparseMatrix(
+            indices=self._index, values=values, dense_shape=[self._n_outputs, self._n_inputs]
+        )
 
-        n = self._source.shape[0]
-        whole = n - n % GRADIENT_CHUNK
-        parts = []
-        if whole:
-            chunks = [
-                tf.reshape(index[:whole], [-1, GRADIENT_CHUNK])
-                for index in (self._source, self._target)
-            ]
-            sums = tf.map_fn(
-                of_chunk, tuple(chunks), fn_output_signature=tf.float32, parallel_iterations=2
-            )
-            parts.append(tf.reshape(sums, [-1]))
-        if whole < n:
-            parts.append(of_chunk((self._source[whole:], self._target[whole:])))
-        return tf.concat(parts, axis=0)
+
+def _in_forward_pass(*indices: tf.Tensor) -> list[tf.Tensor]:
+    """For a gradient to use: what it alone held, a SavedModel (`model.export`) could not hold."""
+    return [tf.identity(index) for index in indices]
+
+
+def _weight_gradient(
+    inputs: tf.Tensor, d_outputs: tf.Tensor, sources: tf.Tensor, targets: tf.Tensor
+) -> tf.Tensor:
+    """Of a CSR product: one sum over the batch for each edge."""
+
+    def of_chunk(chunk):
+        source, target = chunk
+        return tf.reduce_sum(tf.gather(inputs, source) * tf.gather(d_outputs, target), axis=1)
+
+    n = sources.shape[0]
+    whole = n - n % GRADIENT_CHUNK
+    parts = []
+    if whole:
+        chunks = [tf.reshape(index[:whole], [-1, GRADIENT_CHUNK]) for index in (sources, targets)]
+        sums = tf.map_fn(
+            of_chunk, tuple(chunks), fn_output_signature=tf.float32, parallel_iterations=2
+        )
+        parts.append(tf.reshape(sums, [-1]))
+    if whole < n:
+        parts.append(of_chunk((sources[whole:], targets[whole:])))
+    return tf.concat(parts, axis=0)
 
 
 class DenseKernel:
@@ -194,20 +207,23 @@ class BatchedKernel:
             stacked = tf.pad(tf.concat(outputs, axis=0), [[0, 1], [0, 0], [0, 0]])
             y = tf.gather(stacked, self._position)  # (pathways, batch, R)
             y = tf.transpose(tf.reshape(y, [self.edges.n_pathways, -1]))  # fastest in two axes
+            order, all_genes, slot_of_edge = _in_forward_pass(
+                self._order, self._all_genes, self._slot_of_edge
+            )
 
             def gradient(dy):
                 turned = tf.transpose(tf.reshape(dy, [-1, self.edges.n_pathways]))
                 n_pathways, networks = self.edges.n_pathways, self.edges.networks
                 turned = tf.reshape(turned, [n_pathways, -1, networks])
-                d_outputs = tf.gather(turned, self._order)
+                d_outputs = tf.gather(turned, order)
                 d_outputs = tf.split(d_outputs, [slots.shape[0] for slots in self._slots])
                 d_slots, d_gathered = [], []
                 for kernel, genes, d_out in zip(weights, self._genes, d_outputs, strict=True):
                     d_slots.append(multiply.weight_gradient(tf.gather(inputs, genes), d_out))
                     d_gathered.append(multiply.input_gradient(kernel, d_out))
-                d_w = tf.gather(tf.concat(d_slots, axis=0), self._slot_of_edge)
+                d_w = tf.gather(tf.concat(d_slots, axis=0), slot_of_edge)
                 d_inputs = tf.math.unsorted_segment_sum(
-                    tf.concat(d_gathered, axis=0), self._all_genes, self.edges.n_genes
+                    tf.concat(d_gathered, axis=0), all_genes, self.edges.n_genes
                 )
                 return multiply.batch_first(d_inputs), tf.reshape(d_w, tf.shape(w))
 

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import random
+import sys
 import tempfile
+import warnings
 import zipfile
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
@@ -26,23 +31,12 @@ SCHEMA = 1  # of the file; raised when an older biomask could no longer read it
 _KIND = "biomask model"
 _WEIGHTS = "model.weights.h5"
 _MEMBERS = {"config.json", "metadata.json", _WEIGHTS}
-_MODULES = {
-    "keras": keras,
-    "keras.constraints": keras.constraints,
-    "keras.initializers": keras.initializers,
-    "keras.layers": keras.layers,
-    "keras.losses": keras.losses,
-    "keras.metrics": keras.metrics,
-    "keras.models": keras.models,
-    "keras.optimizers": keras.optimizers,
-    "keras.optimizers.schedules": keras.optimizers.schedules,
-    "keras.regularizers": keras.regularizers,
-}
-_MODELS = {("keras.src.models.functional", "Functional"), ("keras.src.models.model", "Model")}
-_VALUES = {"__keras_tensor__", "__numpy__", "__tensor__", "__tuple__"}
-# Keras classes that run code, or read files, that their configuration names.
+_VALUES = {"__ellipsis__", "__keras_tensor__", "__numpy__", "__slice__", "__tensor__"}
+# Keras classes that run code, or read files, that their configuration names. Keras' safe mode
+# refuses them too, but for flaws of its own.
 _FORBIDDEN = {
     "FlaxLayer",
+    "IndexLookup",
     "IntegerLookup",
     "JaxLayer",
     "Lambda",
@@ -51,13 +45,20 @@ _FORBIDDEN = {
     "TextVectorization",
     "TorchModuleWrapper",
 }
+_UNNAMED = {"config", "layers", "compile_config"}  # left out where a place is named
+_OWN_CODE = (
+    "It runs no code but Keras' and biomask's: compile with a loss, metrics and an optimizer of "
+    "Keras, each by name ('binary_crossentropy') or as an object of its class, and build the model "
+    "of their layers. Or keep it with model.save, for keras.saving.load_model with your code."
+)
 
 
 def save_model(model: keras.Model, path: str | Path) -> None:
     """Write the model, with its masks, names and optimizer state, to one `.keras` file.
 
     The file is an ordinary Keras file with a manifest of sha256 digests beside. It replaces `path`
-    in one step; when anything fails, the old file stays as it was.
+    in one step; when anything fails, the old file stays as it was. `load_model` reads whatever is
+    saved, since what it would refuse is refused here.
 
     Parameters
     ----------
@@ -68,6 +69,9 @@ def save_model(model: keras.Model, path: str | Path) -> None:
     ------
     StorageError
         The name does not end in ``.keras``, or the file cannot be written.
+    ModelError
+        The model holds code of your own, such as a loss function or a layer, or Keras itself
+        cannot save it.
     """
     path = Path(path)
     if path.suffix != ".keras":
@@ -77,17 +81,30 @@ def save_model(model: keras.Model, path: str | Path) -> None:
             file=path,
             hint=f"Use {path.with_suffix('.keras').name}.",
         )
+    _refuse(_own_activations(model), path)
     try:
         with tempfile.TemporaryDirectory() as folder:
             plain = Path(folder, "model.keras")
             keras.saving.save_model(model, plain)
             members = unzip(plain)
-    except OSError as error:
-        raise StorageError(
-            f"Keras cannot write the model to the temporary folder: {error.strerror or error}",
-            code="E-WRITE",
+            config = json.loads(members["config.json"])
+            _refuse((f"{name} ({place})" for name, place in _foreign(config)), path)
+            _check_rebuilds(plain)
+    except BiomaskError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise StorageError(
+                f"Keras cannot write the model to the temporary folder: {error.strerror or error}",
+                code="E-WRITE",
+                file=path,
+                hint="Check that the folder of temporary files has space.",
+            ) from error
+        raise ModelError(
+            f"Keras cannot save the model so that it can be loaded: {error}",
+            code="E-OWN-CODE",
             file=path,
-            hint="Check that the folder of temporary files has space.",
+            hint=_OWN_CODE,
         ) from error
     metadata = json.loads(members["metadata.json"])
     metadata.pop("date_saved", None)  # the same model gives the same bytes
@@ -103,6 +120,39 @@ def save_model(model: keras.Model, path: str | Path) -> None:
         "masks": masks,
     }
     write_zip(path, members, manifest)
+
+
+def _refuse(own: Iterable[str], path: Path) -> None:
+    """Refuse to save what `load_model` would refuse to read."""
+    own = [name.removeprefix("None.").removeprefix("builtins.") for name in dict.fromkeys(own)]
+    if own:
+        raise ModelError(
+            f"load_model would refuse these parts of the model: {', '.join(own)}",
+            code="E-OWN-CODE",
+            file=path,
+            hint=_OWN_CODE,
+        )
+
+
+def _own_activations(model: keras.Model) -> Iterator[str]:
+    """Activation functions of the user, of which Keras writes a name that may be one of its own."""
+    for layer in model._flatten_layers():
+        for key in ("activation", "recurrent_activation"):
+            function = getattr(layer, key, None)
+            home = str(getattr(function, "__module__", "")).partition(".")[0]
+            if callable(function) and home not in {"biomask", "keras", "tensorflow"}:
+                yield f"{getattr(function, '__name__', function)} ({layer.name}.{key})"
+
+
+def _check_rebuilds(plain: Path) -> None:
+    """Load it as another process would: in a thread, which has no scope or setting of the user."""
+    state = random.getstate()  # initial weights are drawn from it, and written over
+    try:
+        with warnings.catch_warnings(), ThreadPoolExecutor(1) as pool:
+            warnings.simplefilter("ignore")
+            pool.submit(keras.saving.load_model, plain, safe_mode=True).result()
+    finally:
+        random.setstate(state)
 
 
 def _settled(node, numbers: dict[int, int]):
@@ -152,6 +202,7 @@ def load_model(path: str | Path) -> keras.Model:
     try:
         config = json.loads(members["config.json"])
         json.loads(members["metadata.json"])
+        foreign = next(_foreign(config), None)
     except (ValueError, RecursionError) as error:
         raise StorageError(
             f"the model inside is damaged: {error}",
@@ -159,12 +210,14 @@ def load_model(path: str | Path) -> keras.Model:
             file=path,
             hint="Write it again with biomask.save_model.",
         ) from error
-    try:
-        _check_classes(config, path)
-    except RecursionError as error:
+    if foreign is not None:
         raise StorageError(
-            "the configuration is nested too deeply", code="E-UNSAFE", file=path
-        ) from error
+            f"the model asks for {foreign[0]}, which is not a class that biomask loads",
+            code="E-UNSAFE",
+            file=path,
+            hint="Do not trust where this file came from. If it is your own layer, use "
+            "keras.saving.load_model.",
+        )
     try:
         with tempfile.TemporaryDirectory() as folder:
             weights = Path(folder, _WEIGHTS)
@@ -202,34 +255,42 @@ def _rebuilt(plain: Path, path: str | Path) -> keras.Model:
         ) from error
 
 
-def _check_classes(node, path: str | Path) -> None:
-    """Refuse a configuration that names anything but harmless Keras classes and biomask's own."""
+def _foreign(node, place: str = "") -> Iterator[tuple[str, str]]:
+    """What a configuration names but harmless Keras classes and biomask's own, and where."""
     if isinstance(node, list):
         for item in node:
-            _check_classes(item, path)
+            yield from _foreign(item, place)
+    if isinstance(node, str) and ">" in node and _registered(node) and not _own(node):
+        yield node, place  # Keras would take what is registered under this name
     if not isinstance(node, dict):
         return
-    name, module = node.get("class_name"), node.get("module")
-    if name is not None:
-        name, module = str(name), module if module is None else str(module)
-        home = vars(_MODULES[module]) if module in _MODULES else {}  # not __class__ and the like
-        known = isinstance(home.get(name), type) and not name.startswith("_")
-        known = (known and name not in _FORBIDDEN) or (module, name) in _MODELS
-        plain = module is None and name in _VALUES
-        if not (known or plain or _is_own(node)):
-            raise StorageError(
-                f"the model asks for {module}.{name}, which is not a class that biomask loads",
-                code="E-UNSAFE",
-                file=path,
-                hint="Do not trust where this file came from. If it is your own layer, use "
-                "keras.saving.load_model.",
-            )
-    for item in node.values():
-        _check_classes(item, path)
+    config = node.get("config")
+    if isinstance(config, dict) and "name" in config:
+        place = f"{place}.{config['name']}".lstrip(".")
+    if node.get("class_name") is not None and not _is_known(node):
+        function = f" {config}" if node["class_name"] == "function" else ""
+        yield f"{node.get('module')}.{node['class_name']}{function}", place or "model"
+        return
+    for key, item in node.items():
+        yield from _foreign(item, place if key in _UNNAMED else f"{place}.{key}")
 
 
-def _is_own(node: dict) -> bool:
-    """Whether this is a class that biomask itself registered, and not only called so."""
-    label = str(node.get("registered_name"))
-    own = keras.saving.get_registered_object(label) if label.startswith("biomask>") else None
-    return own is not None and own.__module__ == node.get("module")
+def _is_known(node: dict) -> bool:
+    """Whether it is a plain value, or of a class of biomask or Keras."""
+    module, name = str(node.get("module")), str(node["class_name"])
+    label = node.get("registered_name")
+    if label == f"biomask>{name}":
+        return _own(label)
+    if module.partition(".")[0] != "keras":
+        return node.get("module") is None and name in _VALUES
+    found = vars(sys.modules[module]).get(name) if module in sys.modules else None
+    built_in = isinstance(found, type) and hasattr(found, "from_config")
+    return built_in and label in (None, name) and name not in _FORBIDDEN
+
+
+_registered = keras.saving.get_registered_object
+
+
+def _own(label: str) -> bool:
+    """Whether this is the registered name of a class of biomask."""
+    return _registered(label) is not None and _registered(label).__module__.startswith("biomask.")

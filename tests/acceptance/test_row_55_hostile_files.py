@@ -122,12 +122,12 @@ def test_row_55_a_file_for_each_flaw_of_kerass_configurations(forge, canary, fla
     refused("model", path, "is not a class that biomask loads.*Do not trust", "E-UNSAFE")
 
 
-def test_row_55_a_lambda_layer_is_refused_and_does_not_run(canary, tmp_path):
+def test_row_55_a_lambda_layer_is_refused_and_does_not_run(canary, forge, tmp_path):
     """CVE-2026-12481 and older; the payload is a live one, as Keras shows without its guard."""
-    model = keras.Sequential([keras.Input((2,)), lambda_layer(canary)])
-    bm.save_model(model, tmp_path / "lambda.keras")
+    keras.Sequential([keras.Input((2,)), lambda_layer(canary)]).save(tmp_path / "lambda.keras")
     canary.unlink()  # building ran it
-    refused("model", tmp_path / "lambda.keras", r"keras\.layers\.Lambda", "E-UNSAFE")
+    path = forge("model", unzip(tmp_path / "lambda.keras"))
+    refused("model", path, r"keras\.layers\.Lambda", "E-UNSAFE")
     assert not canary.exists()
     keras.saving.load_model(tmp_path / "lambda.keras", safe_mode=False)
     canary.unlink()
@@ -161,6 +161,7 @@ class Foreign(keras.layers.Layer):
         ("test_row_55_hostile_files", "Foreign", "foreign>Foreign"),
         ("biomask.networks.layers", "Foreign", "foreign>Foreign"),
         ("biomask.storage", "write_zip", "biomask>write_zip"),
+        ("keras.layers", "Dense", "foreign>Foreign"),
         ("keras.layers", "Lambda", None),
         ("keras.layers", "TFSMLayer", None),
         ("keras.layers", "TorchModuleWrapper", None),
