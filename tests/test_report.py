@@ -187,7 +187,8 @@ def test_a_class_that_is_never_predicted_has_a_column_of_zeros(study_of, monkeyp
     assert counts.sum(axis=1).tolist() == [20, 20, 20]
     ax = plots.plot_confusion(pd.crosstab(pd.Series([1, 2, 2, 5]), pd.Series([1, 1, 1, 5])))
     assert [text.get_text() for text in ax.get_xticklabels()] == ["1", "2", "5"]
-    np.testing.assert_allclose(ax.images[0].get_array(), [[1, 0, 0], [1, 0, 0], [0, 0, 1]])
+    shares = np.reshape(ax.collections[0].get_array(), (3, 3))
+    np.testing.assert_allclose(shares, [[1, 0, 0], [1, 0, 0], [0, 0, 1]])
     plt.close(ax.figure)
 
 
