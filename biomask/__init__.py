@@ -42,6 +42,7 @@ _HOME = {
     "biomask.networks.replicates": ("ReplicateEarlyStopping",),
     "biomask.networks.storage": ("save_model", "load_model"),
     "biomask.networks.reading": (
+        "predict",
         "edge_weights",
         "pathway_activity",
         "gene_attributions",

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import warnings
+from types import SimpleNamespace
 
 import anndata
 import numpy as np
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 import biomask as bm
+from biomask.inference.labels import read_samples
 from biomask.masks.expression import state_from, state_of
 from biomask.masks.matrices import as_frame, is_anndata
 
@@ -1116,3 +1118,84 @@ def test_importing_alignment_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+# ------------------------------------------------------------------------ tables of other libraries
+
+
+class Foreign:
+    """A table or a column of a library that is not installed: columns, no row names."""
+
+    def __init__(self, values):
+        self._values, self.columns = values, getattr(values, "columns", None)
+
+    def to_pandas(self):
+        return self._values.reset_index(drop=True)
+
+    def __array__(self, dtype=None, copy=None):
+        return self._values.to_numpy(dtype)
+
+
+def _xarray(table):
+    xarray = pytest.importorskip("xarray")
+    if isinstance(table, pd.DataFrame):
+        return xarray.DataArray(
+            table, dims=["obs", "var"], coords={"obs": table.index, "var": table.columns}
+        )
+    return xarray.DataArray(table, dims=["obs"], coords={"obs": table.index})
+
+
+def _pyarrow(table):
+    pyarrow = pytest.importorskip("pyarrow")
+    if isinstance(table, pd.DataFrame):
+        return pyarrow.Table.from_pandas(table, preserve_index=False)
+    return pyarrow.array(table)
+
+
+FOREIGN = {
+    "stand-in": Foreign,
+    "records": lambda t: t.to_records(index=False) if isinstance(t, pd.DataFrame) else t.to_numpy(),
+    "polars": lambda t: pytest.importorskip("polars").from_pandas(t),
+    "pyarrow": _pyarrow,
+    "xarray": _xarray,
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_named_tables_of_other_libraries_are_matched_by_name(mask, kind):
+    data = frame("ABCDEFGH")
+    wanted = align(mask, data)
+    shuffled = FOREIGN[kind](data[list("HCADFEGB")])
+    np.testing.assert_array_equal(align(mask, shuffled).X, wanted.X)
+    np.testing.assert_array_equal(wanted.match(shuffled).X, wanted.X)
+    np.testing.assert_array_equal(as_frame(shuffled, wanted.mask.genes), wanted.X)
+    values = pd.DataFrame(np.eye(2), columns=["Q", "P"])
+    assert bm.Mask.from_dense(FOREIGN[kind](values)).pathways.tolist() == ["Q", "P"]
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_labels_and_covariates_of_other_libraries(small_mask, small_data, kind):
+    """By name where the rows have names, as xarray's have; else in the order of X."""
+    X, y = small_data
+    rng = np.random.default_rng(0)
+    beside = pd.DataFrame({"age": rng.normal(size=48), "dose": rng.normal(size=48)}, X.index)
+    label = pd.Series(y, X.index)
+    wanted = read_samples(small_mask, X, label, "binary", label, None, beside)
+    order = rng.permutation(48) if kind == "xarray" else np.arange(48)
+    given = (FOREIGN[kind](part.iloc[order]) for part in (label, label, beside))
+    y, groups, covariates = given
+    found = read_samples(small_mask, X, y, "binary", groups, None, covariates)
+    np.testing.assert_array_equal(found.numbers, wanted.numbers)
+    np.testing.assert_array_equal(found.groups, wanted.groups)
+    pd.testing.assert_frame_equal(found.covariates, wanted.covariates)
+
+
+def test_what_holds_several_tables_is_refused_at_once(mask):
+    several = SimpleNamespace(mod={}, obs=pd.DataFrame(), var=pd.DataFrame())
+    with pytest.raises(bm.DataError, match="rna"):
+        align(mask, several)
+    with pytest.raises(bm.DataError, match="named rows"):
+        align(mask, [pd.Series(1.0, list("ABCDEFGH"))] * 3)
+    raw = anndata.AnnData(frame("HGFEDCBA"))
+    raw.raw = raw
+    assert align(mask, raw.raw).X.equals(align(mask, raw).X)

@@ -49,6 +49,68 @@ def _logit(model, x):
     return hidden @ head.kernel.numpy().astype(np.float64) + head.bias.numpy()
 
 
+# ------------------------------------------------------------------ predictions
+
+
+def _shuffled(X):
+    return X[X.columns[::-1]].assign(other=0.0)
+
+
+@pytest.mark.parametrize("form", ["frame", "anndata", "array"])
+def test_predict_goes_by_gene_name(model, small_mask, small_data, form):
+    X = small_data[0]
+    data = {"frame": _shuffled(X), "anndata": anndata.AnnData(_shuffled(X)), "array": X.to_numpy()}
+    found = bm.predict(model, data[form])
+    wanted = 1 / (1 + np.exp(-_logit(model, X)[:, 0]))
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+    assert found.index.tolist() == (list(range(48)) if form == "array" else X.index.tolist())
+    assert found.attrs == {"filled": [], "ignored": [] if form == "array" else ["other"]}
+
+
+def test_predict_names_what_each_column_is(classes, many, small_mask, small_data):
+    X = small_data[0]
+    found = bm.predict(classes, _shuffled(X))
+    logits = _logit(classes, X)
+    wanted = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(found, wanted, rtol=1e-4)
+    assert found.columns.tolist() == [0, 1, 2]
+    one = bm.take_replicate(many, 1)
+    assert bm.predict(many, X).columns.name == "replicate"
+    np.testing.assert_allclose(bm.predict(many, X)[1], bm.predict(one, X), rtol=1e-5)
+    three = bm.predict(bm.build_model(small_mask, "multiclass", 3, replicates=2), X)
+    assert three.columns.tolist() == [(r, c) for r in range(2) for c in range(3)]
+    decoder = bm.build_model(small_mask, "autoencoder", seed=0)
+    again = bm.predict(decoder, _shuffled(X))
+    assert again.columns.equals(small_mask.genes)
+    np.testing.assert_allclose(again, decoder.predict(X.to_numpy(), verbose=0), rtol=1e-5)
+
+
+def test_predict_fills_missing_genes_only_when_told_how(model, small_data):
+    X = small_data[0]
+    less = X.drop(columns=["g0", "g4"])
+    with pytest.raises(bm.DataError, match="lacks 2 of 8 genes") as caught:
+        bm.predict(model, less)
+    assert list(caught.value.genes) == ["g0", "g4"]
+    means = X.mean()
+    with pytest.warns(bm.BiomaskWarning, match="'g0', 'g4'"):
+        found = bm.predict(model, less, fill=means)
+    np.testing.assert_allclose(
+        found, bm.predict(model, X.assign(g0=means["g0"], g4=means["g4"])), rtol=1e-5
+    )
+    assert found.attrs["filled"] == ["g0", "g4"]
+    with pytest.raises(bm.DataError) as caught:
+        bm.predict(model, less, fill={"g0": 1.0})
+    assert list(caught.value.genes) == ["g4"]
+    with pytest.raises(bm.DataError, match="NaN"):
+        bm.predict(model, X.assign(g0=np.nan))
+
+
+def test_predict_refuses_a_model_with_covariates(small_mask, small_data):
+    model = bm.build_model(small_mask, covariates=["age"])
+    with pytest.raises(bm.ModelError, match="covariates"):
+        bm.predict(model, small_data[0])
+
+
 # ------------------------------------------------------------------ edge weights
 
 

@@ -6,16 +6,18 @@ import numpy as np
 import pandas as pd
 
 from biomask.errors import ArgumentError, DataError, listed
+from biomask.masks.matrices import sample_values
 
 
-def covariate_columns(covariates) -> dict[str, pd.Series]:
-    """The columns of a DataFrame, or of a named Series, by name.
+def covariate_columns(covariates) -> dict[str, pd.Series | np.ndarray]:
+    """The columns of a table, or of a named Series, by name; arrays where rows have no names.
 
     Raises
     ------
     ArgumentError
         It is neither, has no column, or a name is repeated.
     """
+    covariates, by_name = sample_values(covariates, "covariates")
     if isinstance(covariates, pd.Series) and covariates.name is not None:
         covariates = covariates.to_frame()
     if not isinstance(covariates, pd.DataFrame) or not covariates.shape[1]:
@@ -31,7 +33,8 @@ def covariate_columns(covariates) -> dict[str, pd.Series]:
             f"covariates are repeated: {listed(names[names.duplicated()].unique())}",
             code="E-COVARIATES",
         )
-    return {name: covariates.iloc[:, k] for k, name in enumerate(names)}
+    columns = [covariates.iloc[:, k] for k in range(len(names))]
+    return dict(zip(names, columns if by_name else map(np.asarray, columns), strict=True))
 
 
 def covariate_numbers(columns: dict[str, pd.Series]) -> pd.DataFrame:

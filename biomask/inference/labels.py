@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from biomask.inference.survival import checked_outcome, event_ranks, read_outcom
 from biomask.masks.alignment import Aligned
 from biomask.masks.backed import DiskTable, read_data, refuse_on_disk
 from biomask.masks.mask import Mask
+from biomask.masks.matrices import sample_values
 
 TASKS = ("binary", "multiclass", "regression", "survival", "autoencoder")
 
@@ -141,8 +143,13 @@ def matched_values(values, samples: pd.Index, what: str) -> pd.Series:
     DataError
         Some sample has none or several, or an array has another length.
     """
+    if isinstance(values, Mapping):
+        values = pd.Series(values)
+    values, by_name = sample_values(values, what)
     if isinstance(values, pd.DataFrame):
         values = values.squeeze(axis=1)
+    if isinstance(values, pd.Series) and not by_name:
+        values = values.to_numpy()
     if isinstance(values, pd.Series):
         values = _matched(values, samples, what)
     else:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from biomask.errors import BiomaskWarning, DataError, listed
 from biomask.inference.losses import partial_likelihood
+from biomask.masks.matrices import sample_values
 
 COLUMNS = ("time", "event")
 
@@ -26,6 +27,7 @@ def read_outcome(y) -> dict[str, pd.Series | np.ndarray]:
     DataError
         Other columns, or another shape.
     """
+    y, by_name = sample_values(y, "y")
     if isinstance(y, pd.DataFrame):
         if sorted(map(str, y.columns)) != sorted(COLUMNS):
             raise DataError(
@@ -35,7 +37,7 @@ def read_outcome(y) -> dict[str, pd.Series | np.ndarray]:
                 hint='Choose and rename them: y[["days", "died"]].set_axis(["time", "event"], '
                 "axis=1).",
             )
-        return {name: y[name] for name in COLUMNS}
+        return {name: y[name] if by_name else y[name].to_numpy() for name in COLUMNS}
     if np.ndim(y) != 2 or np.shape(y)[1] != 2:
         raise DataError(
             f"y has shape {np.shape(y)}, task='survival' needs a time and an event for each sample",

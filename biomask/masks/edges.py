@@ -24,6 +24,7 @@ from biomask.errors import (
     raise_together,
 )
 from biomask.masks.mask import Mask
+from biomask.masks.matrices import as_pandas
 from biomask.masks.notes import Note
 from biomask.masks.tables import Row, Table, cell_value
 from biomask.masks.text import is_blank, read_text, reading
@@ -109,6 +110,7 @@ def read_edges(
         raise ArgumentError(
             f"on_self_loop must be 'error' or 'keep', received {on_self_loop!r}", code="E-ARGUMENT"
         )
+    path_or_frame = as_pandas(path_or_frame, "the table of edges")
     if isinstance(path_or_frame, pd.DataFrame):
         path, header, table = "DataFrame", [str(name) for name in path_or_frame.columns], None
         columns = _columns(header, path, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -97,6 +97,7 @@ def read_table(data, *, layer: str | None = None, genes=None, what: str = "the d
     DataError
         `data` is none of these, has no sample or no such layer, or an array has another width.
     """
+    data = as_pandas(data, what)
     if is_anndata(data):
         table = _from_anndata(data, layer, what)
     elif layer is not None:
@@ -114,6 +115,65 @@ def read_table(data, *, layer: str | None = None, genes=None, what: str = "the d
     if not len(table.samples):
         raise DataError(f"{what} has no sample", code="E-DATA-EMPTY")
     return table
+
+
+def as_pandas(data, what: str = "the data"):
+    """Named data of other libraries as pandas or AnnData objects; all else unchanged.
+
+    Raises
+    ------
+    DataError
+        The names cannot be read, or it holds several tables, as a MuData does.
+    """
+    kind = type(data).__name__
+    if isinstance(data, pd.DataFrame | pd.Series | pd.Index) or is_anndata(data):
+        return data
+    if hasattr(data, "mod") and hasattr(data, "obs"):
+        raise DataError(
+            f"{what} is a {kind}, which holds several modalities",
+            code="E-DATA-NAMED",
+            hint='Pass one of them, such as mdata["rna"]; bm.align also takes several: '
+            '{"rna": mdata["rna"], "atac": mdata["atac"]}.',
+        )
+    if hasattr(data, "obs_names") and hasattr(data, "var_names") and hasattr(data, "to_adata"):
+        return data.to_adata()  # adata.raw
+    if isinstance(data, np.ndarray) and data.dtype.names:
+        return pd.DataFrame.from_records(data)
+    if isinstance(data, list | tuple) and any(isinstance(x, pd.Series | Mapping) for x in data):
+        raise _unread(
+            what, f"a {kind} of named rows", "Make a table of them: pandas.DataFrame(rows)."
+        )
+    if hasattr(data, "dims") and hasattr(data, "coords"):  # xarray
+        if not set(map(str, data.dims)) & set(map(str, data.coords)):
+            return np.asarray(data)
+    elif not any(hasattr(data, name) for name in _NAMED):
+        return data
+    for lazy in ("collect", "compute"):
+        if hasattr(data, lazy) and not hasattr(data, "to_numpy"):
+            data = getattr(data, lazy)()
+    try:
+        for convert in ("to_pandas", "_to_pandas", "toPandas"):
+            if hasattr(data, convert):
+                data = getattr(data, convert)()
+                break
+    except Exception as error:  # whatever the other library raises
+        raise _unread(what, f"a {kind} that cannot become a pandas table: {error}") from error
+    if not isinstance(data, pd.DataFrame | pd.Series | pd.Index):
+        raise _unread(what, f"a {kind}, whose names cannot be read")
+    return data
+
+
+_NAMED = ("to_pandas", "_to_pandas", "toPandas", "columns", "column_names", "var_names")
+
+
+def _unread(what: str, found: str, hint: str = "Pass a DataFrame, or an AnnData.") -> DataError:
+    return DataError(f"{what} is {found}", code="E-DATA-NAMED", hint=hint)
+
+
+def sample_values(data, what: str):
+    """`as_pandas` of something with a row for each sample, and whether its rows have names."""
+    named = as_pandas(data, what)
+    return named, named is data or not isinstance(getattr(named, "index", None), pd.RangeIndex)
 
 
 def check_finite(frame: pd.DataFrame, *, what: str = "X") -> None:

@@ -17,6 +17,7 @@ from scipy import sparse
 from biomask.errors import AlignmentError, ArgumentError, BiomaskError, DataError, listed
 from biomask.masks.alignment_report import AlignmentReport, Entry, present_sizes
 from biomask.masks.mask import Mask
+from biomask.masks.matrices import sample_values
 
 _FORM = r"^(?P<gene>.+) \((?P<modality>[^()]+)\)$"  # a gene may have brackets, a modality not
 
@@ -110,11 +111,12 @@ def common_samples(data: Mapping) -> tuple[dict, list[Entry]]:
     """
     tables, samples = {}, {}
     for modality, values in data.items():
+        values, by_name = sample_values(values, f"modality {modality!r}")
         inner = getattr(values, "X", None)
         table = inner if isinstance(inner, pd.DataFrame) else values  # Aligned
         names = getattr(table, "obs_names", getattr(table, "index", None))
-        if not isinstance(names, pd.Index) or not names.is_unique:
-            what = "repeats" if isinstance(names, pd.Index) else "has no"
+        if not by_name or not isinstance(names, pd.Index) or not names.is_unique:
+            what = "repeats" if by_name and isinstance(names, pd.Index) else "has no"
             some = f" {listed(names[names.duplicated()].unique(), 3)}" if what == "repeats" else ""
             raise DataError(
                 f"modality {modality!r} {what} sample names{some}",

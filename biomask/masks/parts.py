@@ -10,14 +10,16 @@ from scipy import sparse
 
 from biomask.errors import MaskError
 from biomask.masks import checks
+from biomask.masks.matrices import sample_values
 
 Parts = tuple[sparse.csc_array, list, list]  # matrix, genes, pathways
 
 
 def dense_parts(array, genes, pathways, *, weighted: bool) -> Parts:
     """Of a 2-D matrix of genes x pathways; see `Mask.from_dense`."""
+    array, by_name = sample_values(array, "the mask")
     if isinstance(array, pd.DataFrame):
-        genes = array.index if genes is None else genes
+        genes = array.index if genes is None and by_name else genes
         pathways = array.columns if pathways is None else pathways
     values = checks.numeric_matrix(array)
     if values.ndim != 2:

@@ -14,6 +14,7 @@ import pandas as pd
 from biomask.errors import ArgumentError, BiomaskError, ReadError, listed, raise_together
 from biomask.masks.checks import is_name
 from biomask.masks.mask import Mask
+from biomask.masks.matrices import as_pandas
 from biomask.masks.notes import Note
 from biomask.masks.tables import Row, Table
 from biomask.masks.text import read_text
@@ -47,6 +48,7 @@ def read_relations(
         The file is OBO and the package obonet is missing (E-OBONET), or `part_of` was asked of
         another kind of file.
     """
+    relations = as_pandas(relations, "the table of relations")
     where = "DataFrame" if isinstance(relations, pd.DataFrame) else relations
     if isinstance(relations, pd.DataFrame):
         rows: Iterable[Relation | BiomaskError] = _frame_rows(relations)

@@ -6,14 +6,15 @@ These describe the function that was fitted. They are not evidence: see `biomask
 from __future__ import annotations
 
 import numbers
+import warnings
 
 import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from biomask.errors import ArgumentError, ModelError
-from biomask.masks.matrices import as_frame
+from biomask.errors import ArgumentError, BiomaskWarning, DataError, ModelError, listed
+from biomask.masks.matrices import as_frame, as_pandas, read_table
 from biomask.networks.autoencoder import RECONSTRUCTION, loadings
 from biomask.networks.deep import pathway_layers, read_names, unit_names
 from biomask.networks.heads import HEAD, skips
@@ -56,6 +57,81 @@ def edge_weights(model: keras.Model) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def predict(
+    model: keras.Model, data, *, fill=None, layer: str | None = None, batch_size: int = _BATCH
+) -> pd.Series | pd.DataFrame:
+    """What the model predicts for each sample, genes matched by name.
+
+    ``model.predict`` takes the columns of a table by position; this does not.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Whose first layer is a `MaskedDense`, such as `build_model` makes, without covariates.
+    data : DataFrame (samples x genes), AnnData, what `align` returned, or array (samples, genes)
+        Scaled as the training data were. Further genes are ignored. An array has no names: its
+        columns are ``mask.genes`` in that order.
+    fill : Series indexed by gene, or mapping, optional
+        Values for genes that `data` lacks, such as the means of the training data.
+    layer : str, optional
+        Layer of an AnnData; ``.X`` without it.
+    batch_size : int
+        Samples at a time.
+
+    Returns
+    -------
+    Series or DataFrame, indexed by sample
+        A Series of shape (n_samples,) where the model gives one number: the probability of the
+        second class, a value, or a log risk. Else a DataFrame whose columns are the classes 0 to
+        C - 1, or the genes that an autoencoder reconstructs. With replicates the columns are
+        ``replicate``, or (``replicate``, class or gene). ``attrs`` reports the genes that were
+        ``"filled"``, and those of the data that were ``"ignored"``.
+
+    Raises
+    ------
+    DataError
+        Genes are missing from `data` and from `fill`, or a value is not finite.
+    ModelError
+        The model has no `MaskedDense` layer, or takes covariates too.
+
+    Warns
+    -----
+    BiomaskWarning
+        Genes were filled.
+
+    Examples
+    --------
+    >>> import biomask as bm
+    >>> mask = bm.Mask.from_sets({"p": ["TP53", "MYC"]})
+    >>> model = bm.build_model(mask, seed=0)
+    >>> X = pd.DataFrame({"MYC": [0.5, 1.0], "TP53": [2.0, 0.0]}, index=["a", "b"])
+    >>> bm.predict(model, X).index.tolist()
+    ['a', 'b']
+    """
+    first = pathway_layers(model)[0]
+    if len(model.inputs) > 1:
+        raise ModelError(
+            "the model takes covariates beside the genes",
+            code="E-COVARIATES",
+            hint='Use model.predict({"genes": aligned.X, "covariates": ...}), with columns in the '
+            "order of mask.genes.",
+        )
+    X = _by_name(first, data, fill=fill, layer=layer)
+    values = model.predict(X.to_numpy(), batch_size=batch_size, verbose=0)
+    widths = values.shape[1:]
+    axes = [] if first.replicates is None else [pd.RangeIndex(widths[0], name="replicate")]
+    if len(widths) > len(axes) and (axes or widths != (1,)):
+        genes = model.layers[-1].name == RECONSTRUCTION
+        axes.append(X.columns if genes else pd.RangeIndex(widths[-1], name="class"))
+    if not axes:
+        result = pd.Series(values[:, 0], index=X.index, name="prediction")
+    else:
+        columns = axes[0] if len(axes) == 1 else pd.MultiIndex.from_product(axes)
+        result = pd.DataFrame(values.reshape(len(X), -1), index=X.index, columns=columns)
+    result.attrs = X.attrs
+    return result
+
+
 def pathway_activity(model: keras.Model, X) -> pd.DataFrame:
     """The output of every pathway unit, of every level, for every sample.
 
@@ -81,7 +157,7 @@ def pathway_activity(model: keras.Model, X) -> pd.DataFrame:
     """
     masked, units = pathway_layers(model), unit_names(model)
     layer = masked[0]
-    X = as_frame(X, layer.mask.genes)
+    X = _by_name(layer, X)
     values = _outputs(model, masked, X)
     if layer.replicates is None:
         return pd.DataFrame(values, index=X.index, columns=units)
@@ -125,7 +201,7 @@ def gene_attributions(
             f"steps must be a whole number of at least 1. Received: steps={steps!r}",
             code="E-ARGUMENT",
         )
-    X = as_frame(X, layer.mask.genes)
+    X = _by_name(layer, X)
     start = _baseline(layer, baseline)
     last = model.get_layer("with_skip" if skips(model) else HEAD)
     logit = keras.Model(model.inputs[0], last.output)
@@ -163,13 +239,43 @@ def pathway_attributions(
     DataFrame, shape (n_samples, n_pathways)
     """
     layer, column = _single(model), _checked_target(model, target)
-    X = as_frame(X, layer.mask.genes)
+    X = _by_name(layer, X)
     masked, read = pathway_layers(model), read_names(model)
     position = unit_names(model).get_indexer(read)
     at_start = _outputs(model, masked, _baseline(layer, baseline))
     weights = model.get_layer(HEAD).kernel.numpy()[:, column]
     values = (_outputs(model, masked, X) - at_start)[:, position] * weights
     return pd.DataFrame(values, index=X.index, columns=read)
+
+
+def _by_name(first: MaskedDense, data, *, fill=None, layer: str | None = None) -> pd.DataFrame:
+    """The genes of the first masked layer, by name, as float32; `predict` says what `fill` is."""
+    genes, data = first.mask.genes, as_pandas(data, "X")
+    names = pd.Index(read_table(data, layer=layer, genes=genes, what="X").genes, dtype=object)
+    absent = genes[~genes.isin(names)]
+    if fill is None or len(absent) in (0, len(genes)):
+        frame, absent = as_frame(data, genes, layer=layer), []
+    else:
+        fill = pd.Series(fill, dtype=np.float32)
+        unknown = absent[~absent.isin(fill.index[np.isfinite(fill)])]
+        if len(unknown):
+            raise DataError(
+                f"X and fill both lack {len(unknown)} of {len(genes)} genes",
+                code="E-DATA-GENES",
+                genes=unknown,
+                hint="Give fill a finite value for each, such as the mean of the training data.",
+            )
+        frame = as_frame(data, genes.drop(absent), layer=layer).reindex(columns=genes)
+        frame[absent] = fill[absent].to_numpy()
+        warnings.warn(
+            f"{len(absent)} of {len(genes)} genes are not in X and were filled: "
+            f"{listed(absent, 5)}",
+            BiomaskWarning,
+            stacklevel=3,
+        )
+    frame = frame.copy(deep=False)
+    frame.attrs = {"filled": list(absent), "ignored": list(names[~names.isin(genes)])}
+    return frame
 
 
 def _outputs(model: keras.Model, masked: list[MaskedDense], X) -> np.ndarray:
