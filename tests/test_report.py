@@ -189,7 +189,11 @@ def test_a_class_that_is_never_predicted_has_a_column_of_zeros(study_of, monkeyp
     assert [text.get_text() for text in ax.get_xticklabels()] == ["1", "2", "5"]
     shares = np.reshape(ax.collections[0].get_array(), (3, 3))
     np.testing.assert_allclose(shares, [[1, 0, 0], [1, 0, 0], [0, 0, 1]])
-    plt.close(ax.figure)
+    ax = plots.plot_confusion(pd.DataFrame([[3, 1], [2, 4]], ["A", "B"], ["B", "C"]))
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["A", "B", "C"]
+    shares = np.reshape(ax.collections[0].get_array(), (3, 3))
+    np.testing.assert_allclose(shares, [[0, 0.75, 0.25], [0, 1 / 3, 2 / 3], [0, 0, 0]])
+    plt.close("all")
 
 
 def test_the_second_class_is_the_positive_one_of_the_curve(study, monkeypatch):

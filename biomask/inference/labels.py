@@ -249,8 +249,10 @@ def _plain(values: pd.Series) -> pd.Series:
     values = values.infer_objects()
     kind = values.dtype.kind
     if kind == "f":
-        whole = (values % 1 == 0).all()  # 0.0 and 1.0 are 0 and 1
-        return values.astype(np.int64 if whole else np.float64)
+        if (values % 1 == 0).all():  # 0.0 and 1.0 are 0 and 1
+            return values.astype(np.int64)
+        short = values.to_numpy().astype(str)  # 0.1 of float32 is 0.1, not 0.10000000149011612
+        return pd.Series(short.astype(np.float64), values.index, name=values.name)
     if kind in "biu":
         return values.astype(bool if kind == "b" else np.int64)
     return values.map(str).astype(object)

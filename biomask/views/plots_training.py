@@ -177,8 +177,9 @@ def plot_confusion(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         A count is negative or not finite.
     """
     table = tables.checked(table, "plot_confusion")
-    classes = max(table.index, table.columns, key=len)
-    if {*table.index, *table.columns} == {*classes}:  # crosstab leaves out what is never predicted
+    first, other = sorted((table.index, table.columns), key=len, reverse=True)
+    if first.isin(other).any():  # crosstab leaves out what is never there, or never predicted
+        classes = first.append(other[~other.isin(first)])
         table = table.reindex(index=classes, columns=classes, fill_value=0)
     counts = tables.finite(table, "plot_confusion", "count")
     if counts.min() < 0:
