@@ -113,12 +113,13 @@ def _of_units(mask: Mask | Hierarchy) -> str:
 
 
 def _of_size(genes: pd.Index, peak: np.ndarray) -> str:
-    small = genes[(peak > 0) & (peak < np.finfo(np.float32).tiny)]
+    # Before float32 ends, at 1.2e-38: a library may have told the processor to make less than that 0.
+    small = genes[(peak > 0) & (peak < 1e-36)]
     if not len(small):
         return ""
     return (
-        f"{len(small)} genes have no value above 1.2e-38 ({listed(small, 3)}), where float32 keeps "
-        "few digits or none. Give X in larger units."
+        f"{len(small)} genes have no value above 1e-36 ({listed(small, 3)}), where float32 ends "
+        "and smaller values become 0. Give X in larger units."
     )
 
 
