@@ -113,7 +113,7 @@ def _of_units(mask: Mask | Hierarchy) -> str:
 
 
 def _of_size(genes: pd.Index, peak: np.ndarray) -> str:
-    # Before float32 ends, at 1.2e-38: a library may have told the processor to make less than that 0.
+    # Before float32 ends, at 1.2e-38: a library may have told the processor to make that 0.
     small = genes[(peak > 0) & (peak < 1e-36)]
     if not len(small):
         return ""
