@@ -19,7 +19,7 @@ study = bm.load_study("s.biomask")
 bm.explore(study, groups=pd.Series(["T", "B"] * 30, study.activity.index, name="<b>kind</b>"))
 """
 KIND = "covariates"  # whose two seeds rank the pathways differently
-WAIT = 10_000  # milliseconds for an answer of the kernel, on a busy machine
+WAIT = 60_000  # milliseconds for an answer of the kernel, on a busy machine
 CONTRAST = """element => {
   const parse = text => text.match(/[\\d.]+/g).map(Number);
   let back = element;
